@@ -1,0 +1,151 @@
+// Package event says what happened to a zone, as data. The driver that acts
+// makes the event; logs, metrics and whatever shows the history read it.
+// Nothing here reads a clock or writes anything.
+package event
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Kind is what happened.
+type Kind uint8
+
+// The kinds of events. Each comment says which fields of Event it fills
+// besides Kind, Zone, At and Why.
+const (
+	// Published is a new version taken into service: Serial, Signatures,
+	// Records, Took, Expiry, Next.
+	Published Kind = iota + 1
+	// Refused is a version that was not taken into service, with the last good
+	// one still served: Serial (of the version served, 0 when there is none), Err, Next.
+	Refused
+	// SourceLost is a source without a usable zone: Err, Next.
+	SourceLost
+	// SourceFound is the end of SourceLost.
+	SourceFound
+	// KeyCreated is a new key in the key store: Key.
+	KeyCreated
+	// KeyAdopted is a key found in the key store that no state named: Key, To
+	// (what it is used for).
+	KeyAdopted
+	// KeyUnusable is a key that cannot be used: Key, Err.
+	KeyUnusable
+	// KeysWithheld is a zone without keys for which none are made, because that
+	// is not known to be safe: Err, Next.
+	KeysWithheld
+	// KeyMoved is a record of a key that went from one state to another: Key,
+	// Record, From, To, Next.
+	KeyMoved
+	// DSToPublish is a DS record that the parent is to have: Key, Record (the
+	// record in zone-file form).
+	DSToPublish
+	// ClockJumped is wall time that cannot be trusted: From, To (instants), Next.
+	ClockJumped
+	// StoreFailed is a state document that could not be read or changed: Err, Next.
+	StoreFailed
+	// Warned is something an operator should look at: Why alone.
+	Warned
+	kinds
+)
+
+// texts are the kinds in words, as they stand in a log line.
+var texts = [kinds]string{
+	Published:    "published",
+	Refused:      "version refused",
+	SourceLost:   "no usable source",
+	SourceFound:  "source is usable again",
+	KeyCreated:   "key created",
+	KeyAdopted:   "key adopted",
+	KeyUnusable:  "key unusable",
+	KeysWithheld: "no keys made",
+	KeyMoved:     "key moved",
+	DSToPublish:  "DS for the parent",
+	ClockJumped:  "clock jumped",
+	StoreFailed:  "state not stored",
+	Warned:       "warning",
+}
+
+// String returns the kind in words.
+func (k Kind) String() string {
+	if int(k) < len(texts) && texts[k] != "" {
+		return texts[k]
+	}
+	return fmt.Sprintf("event %d", uint8(k))
+}
+
+// Severity says who has to care.
+type Severity uint8
+
+// The severities, mildest first.
+const (
+	Info    Severity = iota // nobody: the record of what was done
+	Warning                 // an operator, at leisure
+	Error                   // an operator, before signatures expire
+)
+
+// Severity returns how urgent events of this kind are.
+func (k Kind) Severity() Severity {
+	switch k {
+	case Refused, SourceLost, KeyUnusable, KeysWithheld, StoreFailed:
+		return Error
+	case ClockJumped, Warned:
+		return Warning
+	}
+	return Info
+}
+
+// Event is one thing that happened. Fields that do not apply are zero.
+type Event struct {
+	Kind Kind
+	At   time.Time // UTC
+	Zone string    // origin, with the final dot
+
+	Key      string // ID in the key store
+	Record   string // the record it is about, or its type
+	From, To string // states
+	Why      string // reason, in words for an operator
+	Err      error  // what went wrong
+	Reason   string // one word for Err, of a small set, for metrics
+
+	Serial     uint32
+	Signatures int           // made for this version
+	Records    int           // of the signed zone
+	Took       time.Duration // making the version, from loaded to published
+	Expiry     time.Time     // first expiration of a signature in the version
+	Next       time.Time     // when this zone is looked at again; zero: when something changes
+}
+
+// String returns the event as one log line: zone, what, why, next.
+func (e Event) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", e.Zone, e.Kind)
+	if e.Kind == Published {
+		fmt.Fprintf(&b, " serial %d, %d signatures made in %s", e.Serial, e.Signatures, e.Took.Round(time.Millisecond))
+	}
+	for _, s := range []string{e.Key, e.Record} {
+		if s != "" {
+			b.WriteString(" " + s)
+		}
+	}
+	switch {
+	case e.From != "" && e.To != "":
+		fmt.Fprintf(&b, " from %s to %s", e.From, e.To)
+	case e.To != "":
+		fmt.Fprintf(&b, " as %s", e.To)
+	}
+	if e.Why != "" {
+		b.WriteString(": " + e.Why)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if !e.Expiry.IsZero() {
+		fmt.Fprintf(&b, "; first signature expires %s", e.Expiry.UTC().Format(time.RFC3339))
+	}
+	if !e.Next.IsZero() {
+		fmt.Fprintf(&b, "; next at %s", e.Next.UTC().Format(time.RFC3339))
+	}
+	return b.String()
+}

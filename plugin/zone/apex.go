@@ -45,6 +45,7 @@ func (z *Zone) WithApex(sets []ApexSet) *Zone {
 	}
 	next.stats.Sets += len(apex.sets) - len(old.sets)
 	apex.setEnd = []uint32{uint32(len(apex.sets))}
+	apex.index()
 	next.blocks = slices.Clone(z.blocks)
 	next.blocks[0] = apex
 	return &next

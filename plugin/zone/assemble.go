@@ -281,8 +281,9 @@ func (a *assembler) finish(prev *Zone) []*Block {
 				continue
 			}
 		}
-		a.blocks[i] = &Block{slices.Clone(b.keys), slices.Clone(b.keyEnd), slices.Clone(b.flags),
-			slices.Clone(b.setEnd), slices.Clone(b.sets), slices.Clone(b.data)}
+		a.blocks[i] = &Block{keys: slices.Clone(b.keys), keyEnd: slices.Clone(b.keyEnd), flags: slices.Clone(b.flags),
+			setEnd: slices.Clone(b.setEnd), sets: slices.Clone(b.sets), data: slices.Clone(b.data)}
+		a.blocks[i].index()
 	}
 	return a.blocks
 }

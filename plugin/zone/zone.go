@@ -6,6 +6,7 @@ package zone
 
 import (
 	"bytes"
+	"encoding/binary"
 	"iter"
 	"sort"
 )
@@ -91,6 +92,11 @@ type Block struct {
 	setEnd []uint32 // end of each name's sets in sets
 	sets   []set
 	data   []byte // per record: length as two octets, RDATA
+
+	// To find a key fast: the octets that all keys of the block begin with, and
+	// of each key the eight octets after those as a number.
+	shared int
+	heads  []uint64
 }
 
 type set struct {
@@ -183,6 +189,60 @@ func (b *Block) equal(o *Block) bool {
 	return true
 }
 
+// find returns the number of the name with this key, or of the last name before
+// it. The block's first key must not be after key.
+func (b *Block) find(key []byte) (i int, exact bool) {
+	last := b.Len() - 1
+	if len(key) < b.shared || !bytes.Equal(key[:b.shared], b.keys[:b.shared]) {
+		return last, false // key is after the block's last name
+	}
+	h := head(key[b.shared:])
+	lo, hi := 0, len(b.heads) // heads before lo are at most h, from hi on greater
+	for lo < hi {
+		if mid := int(uint(lo+hi) >> 1); b.heads[mid] <= h {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if b.heads[lo-1] < h {
+		return lo - 1, false
+	}
+	for lo, hi = 0, lo; lo < hi; { // keys before lo are at most key, from hi on greater
+		if mid := int(uint(lo+hi) >> 1); b.heads[mid] < h || bytes.Compare(b.Key(mid), key) <= 0 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo - 1, bytes.Equal(b.Key(lo-1), key)
+}
+
+// index fills in what find needs.
+func (b *Block) index() {
+	first, last := b.Key(0), b.Key(b.Len()-1)
+	for b.shared < len(first) && b.shared < len(last) && first[b.shared] == last[b.shared] {
+		b.shared++
+	}
+	b.heads = make([]uint64, b.Len())
+	for i := range b.heads {
+		b.heads[i] = head(b.Key(i)[b.shared:])
+	}
+}
+
+// head returns the first eight octets of a key as a number; a shorter key is
+// filled up with zeros.
+func head(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	h := uint64(0)
+	for _, c := range key {
+		h = h<<8 | uint64(c)
+	}
+	return h << (8 * (8 - uint(len(key))))
+}
+
 // start returns the beginning of element i in a list of ends.
 func start(ends []uint32, i int) uint32 {
 	if i == 0 {
@@ -225,17 +285,8 @@ func (z *Zone) Find(key []byte) (p Pos, exact bool) {
 		return Pos{}, true
 	}
 	n := z.first.search(key)
-	b := z.blocks[n]
-	lo, hi := 0, len(b.keyEnd) // b.Key(lo) <= key < b.Key(hi)
-	for hi-lo > 1 {
-		mid := int(uint(lo+hi) >> 1)
-		if bytes.Compare(b.Key(mid), key) <= 0 {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	return Pos{n, lo}, bytes.Equal(b.Key(lo), key)
+	i, exact := z.blocks[n].find(key)
+	return Pos{n, i}, exact
 }
 
 // Next returns the position after p in canonical order; ok is false after the

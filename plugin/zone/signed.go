@@ -7,6 +7,9 @@ type SigningKey struct {
 	Tag       uint16 // RFC 4034 appendix B
 	Algorithm uint8
 	Size      int // octets of a signature
+
+	// ID is SHA-256 of the DNSKEY RDATA: tags may be equal, keys are not.
+	ID [32]byte
 }
 
 // Sigs are the signatures of a run of owners ("slots"): slot n's signatures
@@ -107,6 +110,10 @@ type Signed struct {
 	Expiry      int64    // first expiration of a signature, seconds since 1970
 	Due         int64    // when the first signature is to be made again
 	Signatures  int
+
+	// Basis is a digest of what signatures depend on beside the records: keys,
+	// their generations, the denial. Only sign looks at it.
+	Basis [32]byte
 }
 
 // InNSEC reports whether a name with these flags has an NSEC record: names with

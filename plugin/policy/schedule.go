@@ -13,7 +13,7 @@ const (
 // SlotWidth returns w, the grid on which signatures are renewed: (V-R)/240 in
 // whole seconds, at least a second, at most an hour.
 func SlotWidth(validity, refresh time.Duration) time.Duration {
-	return min(max(((validity - refresh) / slotsPerPeriod).Truncate(time.Second), minSlot), maxSlot)
+	return min(max(((validity-refresh)/slotsPerPeriod).Truncate(time.Second), minSlot), maxSlot)
 }
 
 // Period returns P, the time after which a signature is made anew: V-R rounded

@@ -1,0 +1,135 @@
+package answer
+
+import "github.com/autosign-dns/autosign/plugin/zone"
+
+const typeANY = 255
+
+// exact answers for a name that exists (RFC 4035 sections 3.1.1 and 3.1.3.1).
+func (r *responder) exact(name *owner, at zone.Pos) (next []byte, follow bool) {
+	next, follow, found := r.data(name, at)
+	switch {
+	case follow:
+		r.res.Kind = Alias
+	case found:
+		r.res.Kind = Positive
+	default:
+		r.noData(at)
+	}
+	return next, follow
+}
+
+// data gives what the name at a position owns of the type asked for, as records
+// of name, or else its CNAME. found says that there was something, follow that
+// it was an alias with a target to go on with.
+func (r *responder) data(name *owner, at zone.Pos) (next []byte, follow, found bool) {
+	b := r.s.At(at)
+	switch r.q.Type {
+	case typeANY:
+		return nil, false, r.any(name, at)
+	case zone.TypeRRSIG:
+		return nil, false, r.signatures(name, at)
+	case zone.TypeNSEC:
+		if r.s.NSEC3 == nil {
+			return nil, false, r.denialRecord(name, at)
+		}
+	}
+	if j := b.FindSet(at.Name, r.q.Type); j >= 0 {
+		r.answerSet(name, at, j)
+		if at == (zone.Pos{}) {
+			r.soaAnswer = r.q.Type == zone.TypeSOA
+			r.addresses = r.q.Type == zone.TypeNS
+		}
+		return nil, false, true
+	}
+	j := b.FindSet(at.Name, zone.TypeCNAME)
+	if j < 0 {
+		return nil, false, false
+	}
+	if isNew, fits := r.answerSet(name, at, j); !isNew || !fits {
+		return nil, false, true
+	}
+	target := b.Set(j).Data[2:]
+	return target, nameLen(target) == len(target), true
+}
+
+// any answers a question for type ANY with one RRset (RFC 8482 section 4.1):
+// the first, which is small and likely to be of use.
+func (r *responder) any(name *owner, at zone.Pos) bool {
+	from, to := r.s.At(at).Sets(at.Name)
+	if from == to {
+		return false
+	}
+	r.answerSet(name, at, from)
+	return true
+}
+
+// signatures answers a question for type RRSIG: the signatures over everything
+// at the name. An empty non-terminal has none.
+func (r *responder) signatures(name *owner, at zone.Pos) (found bool) {
+	b := r.s.Blocks[at.Block]
+	from, to := b.Sets(at.Name)
+	m, before := r.mark(), r.counts[answerSection]
+	fits := true
+	for j := from; j < to && fits; j++ {
+		fits = r.setSigs(answerSection, name, r.signedSet(at, j, maxTTL))
+	}
+	if fits && from < to && r.s.NSEC3 == nil {
+		fits = r.setSigs(answerSection, name, r.signedNSEC(at))
+	}
+	if !fits {
+		r.truncate(m)
+		return true
+	}
+	return r.counts[answerSection] > before
+}
+
+// denialRecord answers a question for type NSEC with the name's own, if it has
+// one. From a wildcard it is expanded like any other (RFC 4592 section 4.7).
+func (r *responder) denialRecord(name *owner, at zone.Pos) (found bool) {
+	if !zone.InNSEC(r.s.At(at).Flags(at.Name)) {
+		return false
+	}
+	m := r.mark()
+	if !r.nsec(answerSection, name, at) {
+		r.truncate(m)
+	}
+	return true
+}
+
+// given remembers the RRsets in the answer section, so that a loop of aliases
+// ends where it closes and a DNAME that is used twice is there once.
+type given struct {
+	n    int
+	list [2 * (maxChain + 1)]struct{ at, typ uint16 }
+}
+
+// add remembers the RRset of that type whose owner stands at an offset of the
+// message, 0 for one that no pointer reaches. It reports whether it was new.
+func (g *given) add(at, typ uint16) bool {
+	if at == 0 {
+		return true
+	}
+	for _, e := range g.list[:g.n] {
+		if e.at == at && e.typ == typ {
+			return false
+		}
+	}
+	g.list[g.n].at, g.list[g.n].typ = at, typ
+	g.n++
+	return true
+}
+
+// answerSet adds set j of the block at a position to the answer section. isNew
+// is false when the section has it already.
+func (r *responder) answerSet(name *owner, at zone.Pos, j int) (isNew, fits bool) {
+	m := r.mark()
+	if !r.set(answerSection, name, r.signedSet(at, j, maxTTL)) {
+		r.truncate(m)
+		return true, false
+	}
+	if !r.given.add(name.at, r.s.At(at).SetType(j)) {
+		r.undo(m)
+		return false, true
+	}
+	return true, true
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/coredns/coredns/plugin/file"
 	"github.com/coredns/coredns/plugin/file/tree"
+	"github.com/miekg/dns"
 
 	"github.com/autosign-dns/autosign/plugin/zone"
 )
@@ -21,22 +22,55 @@ type File struct {
 func NewFile(z *file.Zone, origin []byte) *File { return &File{z, origin} }
 
 // fileGeneration is a generation of the file plugin: its tree. The plugin makes a
-// new tree for every version that it loads and never changes one. The pointer is
-// weak so that records the file plugin is done with can be freed; an
-// address used again does not make two generations equal.
+// new tree for every version that it loads and never changes one in use. The
+// pointer is weak, so that records which the file plugin is done with can be
+// freed; that an address is used again does not make two generations equal.
 type fileGeneration = weak.Pointer[tree.Tree]
+
+// snapshot returns the apex and the tree of one generation.
+func (f *File) snapshot() (file.Apex, *tree.Tree) {
+	f.zone.RLock()
+	defer f.zone.RUnlock()
+	return f.zone.Apex, f.zone.Tree
+}
 
 // Changed implements Source by comparing a pointer.
 func (f *File) Changed(since Generation) bool {
-	f.zone.RLock()
-	defer f.zone.RUnlock()
-	if f.zone.SOA == nil {
+	apex, t := f.snapshot()
+	if apex.SOA == nil {
 		return since != nil
 	}
-	return Generation(weak.Make(f.zone.Tree)) != since
+	return since != Generation(weak.Make(t))
 }
 
 // Load implements Source.
 func (f *File) Load(ctx context.Context, prev *zone.Zone) (Snapshot, error) {
-	panic("soon")
+	apex, t := f.snapshot()
+	if apex.SOA == nil || t == nil {
+		return Snapshot{}, ErrNotLoaded
+	}
+	s := Snapshot{Generation: fileGeneration(weak.Make(t)), Serial: apex.SOA.Serial}
+	b := zone.NewBuilder(f.origin)
+	b.Grow(t.Count * 5 / 2)
+	p := packer{to: b}
+	// SOA and NS of the apex are beside the tree, and so are their RRSIGs, which
+	// would be left out anyway. What the tree holds comes in canonical order.
+	p.pack(append([]dns.RR{apex.SOA}, apex.NS...))
+	names := 0
+	err := t.Walk(func(_ *tree.Elem, types map[uint16][]dns.RR) error {
+		if names++; names%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p.name(types)
+		return nil
+	})
+	p.flush()
+	if err == nil {
+		err = p.err()
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Zone, s.Warnings, err = b.Build(prev)
+	return s, err
 }

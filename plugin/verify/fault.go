@@ -50,7 +50,7 @@ type faults struct {
 	more int
 }
 
-func (f *faults) add(owner []byte, typ uint16, format string, args ...any) {
+func (f *faults) fault(owner []byte, typ uint16, format string, args ...any) {
 	if len(f.list) == maxFaults {
 		f.more++
 		return

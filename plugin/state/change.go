@@ -1,6 +1,18 @@
 package state
 
-import "time"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Reasons for which a change is refused.
+var (
+	ErrTagUsed = errors.New("its tag was another key's (tags are unique in a zone)")
+	ErrSerial  = errors.New("a serial must be after the last one (RFC 1982 section 3.2)")
+)
 
 // Last returns the newest claim.
 func (d *Document) Last() (c Claim, ok bool) {
@@ -10,45 +22,164 @@ func (d *Document) Last() (c Claim, ok bool) {
 	return d.Claims[len(d.Claims)-1], true
 }
 
-// Claimed returns the newest claim of a digest.
+// Claimed returns the newest claim of a digest. If it is not the Last, somebody
+// has published since: content that goes back to what it was takes a new serial.
 func (d *Document) Claimed(digest string) (c Claim, ok bool) {
-	panic("soon")
+	for _, c := range slices.Backward(d.Claims) {
+		if c.Digest == digest {
+			return c, true
+		}
+	}
+	return Claim{}, false
 }
 
-// Claim claims a serial for content. If the newest claim is of the same digest
-// its serial is returned and nothing is changed; otherwise c is added with
-// the serial in it, which must be greater than the last one (RFC 1982 section 3.2).
-func (d *Document) Claim(c Claim) (serial uint32, added bool, err error) { panic("soon") }
+// Claim claims a serial for content, and with it marks the zone as published. If
+// the newest claim is of the same digest its serial is returned and nothing is
+// added; otherwise c is added with the serial in it.
+func (d *Document) Claim(c Claim) (serial uint32, added bool, err error) {
+	last, ok := d.Last()
+	switch {
+	case !isDigest(c.Digest):
+		return 0, false, fmt.Errorf("claim serial %d: digest %q", c.Serial, c.Digest)
+	case ok && last.Digest == c.Digest:
+		return last.Serial, false, nil
+	case ok && !later(c.Serial, last.Serial):
+		return 0, false, fmt.Errorf("claim serial %d after %d: %w", c.Serial, last.Serial, ErrSerial)
+	}
+	d.Claims = append(d.Claims, c)
+	if more := len(d.Claims) - MaxClaims; more > 0 {
+		d.Claims = slices.Delete(d.Claims, 0, more)
+	}
+	d.Published = true
+	return c.Serial, true, nil
+}
 
-// Key returns the key with an ID, to be read or changed in place, or nil.
-func (d *Document) Key(id string) *Key { panic("soon") }
+// Key returns the key with an ID, to be read and changed in place; nil when
+// there is none.
+func (d *Document) Key(id string) *Key {
+	if i := slices.IndexFunc(d.Keys, func(k Key) bool { return k.ID == id }); i >= 0 {
+		return &d.Keys[i]
+	}
+	return nil
+}
 
-// AddKey adds a key and its tag.
-func (d *Document) AddKey(k Key) error { panic("soon") }
+// AddKey adds a key and notes its tag.
+func (d *Document) AddKey(k Key) error {
+	if d.Key(k.ID) != nil {
+		return fmt.Errorf("add key %s: it is there already", k.ID)
+	}
+	if err := d.UseTag(k.Tag, k.PublicDigest); err != nil {
+		return fmt.Errorf("add key %s: tag %d: %w", k.ID, k.Tag, err)
+	}
+	d.Keys = append(d.Keys, k)
+	return nil
+}
 
-// TagUsed reports whether a key with this tag ever was in the zone.
-func (d *Document) TagUsed(tag uint16) bool { panic("soon") }
+// TagUsed reports whether a key with this tag is or was in the zone.
+func (d *Document) TagUsed(tag uint16) bool {
+	_, used := d.tagOwner(tag)
+	return used
+}
 
-// UseTag notes that a key with this tag is or was in the zone.
-func (d *Document) UseTag(tag uint16) { panic("soon") }
+// tagOwner returns the digest of the key that has a tag, or had it.
+func (d *Document) tagOwner(tag uint16) (publicDigest string, used bool) {
+	i, found := d.findTag(tag)
+	if !found {
+		return "", false
+	}
+	return d.UsedTags[i].PublicDigest, true
+}
 
-// AddGeneration appends a generation, unless the newest is the same but for its
-// moment; more reports whether it was added.
-func (d *Document) AddGeneration(g Generation) (added bool) { panic("soon") }
+func (d *Document) findTag(tag uint16) (i int, found bool) {
+	return slices.BinarySearchFunc(d.UsedTags, tag, func(u UsedTag, t uint16) int { return cmp.Compare(u.Tag, t) })
+}
 
-// ReplaceGenerations makes g the only generation: everything moves at once.
-func (d *Document) ReplaceGenerations(g Generation) { panic("soon") }
+// UseTag notes for ever that a key has this tag. ErrTagUsed says that another
+// key has it, or had it.
+func (d *Document) UseTag(tag uint16, publicDigest string) error {
+	i, found := d.findTag(tag)
+	switch {
+	case !found:
+		d.UsedTags = slices.Insert(d.UsedTags, i, UsedTag{tag, publicDigest})
+	case d.UsedTags[i].PublicDigest != publicDigest:
+		return ErrTagUsed
+	}
+	return nil
+}
 
-// PruneGenerations drops the generation that no signature follows any more:
-// the older one of two, once the newer is period old.
-func (d *Document) PruneGenerations(now time.Time, period time.Duration) (pruned bool) { panic("soon") }
+// AddGeneration appends a generation, unless the newest one differs from it in
+// nothing but its moment. Where MaxGenerations live already the oldest goes:
+// what still followed it moves to its successor at once.
+func (d *Document) AddGeneration(g Generation) (added bool) {
+	if n := len(d.Generations); n > 0 {
+		newest := d.Generations[n-1]
+		if newest.same(g) {
+			return false
+		}
+		if !g.Since.After(newest.Since) { // nothing can follow newest alone any more
+			d.Generations = d.Generations[:n-1]
+		}
+	}
+	d.Generations = append(d.Generations, g)
+	if more := len(d.Generations) - MaxGenerations; more > 0 {
+		d.Generations = slices.Delete(d.Generations, 0, more)
+	}
+	return true
+}
 
-// SetPolicy notes the policy in force and counts the revision up if it is another.
-func (d *Document) SetPolicy(p Policy) (changed bool) { panic("soon") }
+// same reports whether two generations sign alike.
+func (g Generation) same(o Generation) bool {
+	return g.Validity == o.Validity && g.ValidityDNSKEY == o.ValidityDNSKEY && g.Refresh == o.Refresh &&
+		slices.Equal(g.KSKs, o.KSKs) && slices.Equal(g.ZSKs, o.ZSKs)
+}
 
-// Expose notes that records with this TTL and signatures that expire then are
-// about to be published, made with the keys of these IDs.
-func (d *Document) Expose(maxTTL uint32, expiry time.Time, keys ...string) { panic("soon") }
+// Collapse makes g the only generation: everything moves to it at once. This is
+// for emergencies, and for the first generation.
+func (d *Document) Collapse(g Generation) { d.Generations = []Generation{g} }
 
-// See notes that the zone was worked on at a moment; time never goes back.
-func (d *Document) See(now time.Time) { panic("soon") }
+// PruneGenerations drops the older of two generations once no RRset follows it
+// any more, which is when the newer is as old as a whole period of the schedule
+// (Dsgn of RFC 7583 section 3.2.1).
+func (d *Document) PruneGenerations(now time.Time, period time.Duration) (pruned bool) {
+	n := len(d.Generations)
+	if n < 2 || now.Before(d.Generations[n-1].Since.Add(period)) {
+		return false
+	}
+	d.Generations = slices.Delete(d.Generations, 0, n-1)
+	return true
+}
+
+// SetPolicy notes the policy in force, and counts a change of it.
+func (d *Document) SetPolicy(p Policy) (changed bool) {
+	if d.Policy == p {
+		return false
+	}
+	d.Policy = p
+	d.PolicyRevision++
+	return true
+}
+
+// Expose notes that a version is about to be published: its longest TTL in
+// seconds, its latest expiration, and the IDs of the keys that signed it.
+func (d *Document) Expose(maxTTL uint32, latest time.Time, keys ...string) {
+	d.Exposure.grow(maxTTL, latest)
+	for _, id := range keys {
+		if k := d.Key(id); k != nil {
+			k.Exposure.grow(maxTTL, latest)
+		}
+	}
+}
+
+func (e *Exposure) grow(ttl uint32, expiry time.Time) {
+	e.MaxTTL = max(e.MaxTTL, ttl)
+	if expiry.After(e.LatestExpiry) {
+		e.LatestExpiry = expiry
+	}
+}
+
+// See notes that the zone was worked on at a moment. Time does not go back.
+func (d *Document) See(now time.Time) {
+	if now.After(d.LastSeen) {
+		d.LastSeen = now
+	}
+}

@@ -1,37 +1,92 @@
 package state
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+	"io"
+	"strings"
 )
 
-// ErrNewer says that the document was written by a newer version.
-var ErrNewer = errors.New("written by a newer version")
+// Reasons for which a stored document is not taken. The errors of Decode wrap
+// one of them; in every case the document must not be written over.
+var (
+	ErrNewer     = errors.New("written by a newer version of autosign")
+	ErrOtherZone = errors.New("the state of another zone")
+	ErrDamaged   = errors.New("damaged")
+)
 
 // New returns the document of a zone without history.
 func New(zone string) *Document {
-	return &Document{Version: Version, Zone: zone}
+	return &Document{
+		Version: Version, Zone: zone,
+		Keys: []Key{}, Generations: []Generation{}, UsedTags: []UsedTag{}, Claims: []Claim{},
+	}
 }
 
-// Decode reads the stored document of a zone.
-func Decode(data []byte, zone string) (*Document, error) { panic("soon") }
-
-// Encode returns the stored form of the document.
-func (d *Document) Encode() ([]byte, error) { panic("soon") }
-
-// Duration is a time.Duration stored as text ("336h0m0s").
-type Duration time.Duration
-
-// MarshalText implements encoding.TextMarshaler.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
+// Decode reads the stored document of a zone. It takes nothing that it does not
+// understand: what is not kept would be lost with the next change.
+func Decode(data []byte, zone string) (*Document, error) {
+	d, err := decode(data, zone)
 	if err != nil {
-		return fmt.Errorf("duration %q: %w", text, err)
+		return nil, fmt.Errorf("state of %s: %w", zone, err)
 	}
-	*d = Duration(v)
-	return nil
+	return d, nil
+}
+
+func decode(data []byte, zone string) (*Document, error) {
+	var head struct {
+		Version *int   `json:"version"`
+		Zone    string `json:"zone"`
+	}
+	switch err := json.Unmarshal(data, &head); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %s", ErrDamaged, explain(err))
+	case head.Version == nil || *head.Version < 1:
+		return nil, fmt.Errorf("%w: no version", ErrDamaged)
+	case *head.Version > Version:
+		return nil, fmt.Errorf("%w: its version is %d, this one knows %d", ErrNewer, *head.Version, Version)
+	case head.Zone != zone:
+		return nil, fmt.Errorf("%w: %q", ErrOtherZone, head.Zone)
+	}
+	d := New(zone)
+	in := json.NewDecoder(bytes.NewReader(data))
+	in.DisallowUnknownFields()
+	if err := in.Decode(d); err != nil {
+		return nil, fmt.Errorf("%w: %s", ErrDamaged, explain(err))
+	}
+	if _, err := in.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%w: something stands behind the document", ErrDamaged)
+	}
+	if err := d.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return d, nil
+}
+
+// explain says in words where a document cannot be read.
+func explain(err error) string {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("not JSON at octet %d: %v", syntax.Offset, syntax)
+	case errors.As(err, &kind):
+		return fmt.Sprintf("field %q at octet %d holds a %s", kind.Field, kind.Offset, kind.Value)
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
+}
+
+// Encode returns the stored form of the document. A document that Decode would
+// refuse is not encoded.
+func (d *Document) Encode() ([]byte, error) {
+	if err := d.check(); err != nil {
+		return nil, fmt.Errorf("state of %s: %w", d.Zone, err)
+	}
+	data, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("state of %s: %w", d.Zone, err)
+	}
+	return append(data, '\n'), nil
 }

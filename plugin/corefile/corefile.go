@@ -3,10 +3,21 @@
 package corefile
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+
 	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/plugin"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
 )
+
+// directive is the word that the lines begin with.
+const directive = "autosign"
+
+// defaultKeys is where key files and state are kept, below the root directory.
+const defaultKeys = "keys"
 
 // Options is one autosign line with its properties.
 type Options struct {
@@ -18,7 +29,237 @@ type Options struct {
 }
 
 // Parse reads all autosign lines of a server block. The warnings and each fault
-// in the error begin with "FILE:LINE - ".
+// in the error begin with "FILE:LINE - ". With strict on, what would be a
+// warning about a line is a fault.
 func Parse(c *caddy.Controller) ([]Options, []string, error) {
-	return nil, nil, nil
+	p := &parser{Controller: c, block: origins(c.ServerBlockKeys), seen: map[string]*line{}}
+	var all []Options
+	for c.Next() {
+		if o, ok := p.line(); ok {
+			all = append(all, o)
+		}
+	}
+	if len(p.faults) > 0 {
+		return nil, p.warnings, errors.Join(p.faults...)
+	}
+	return all, p.warnings, nil
+}
+
+// place is where something is written.
+type place struct {
+	file string
+	line int
+}
+
+func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
+
+type parser struct {
+	*caddy.Controller
+	block    []string         // the server block's origins
+	seen     map[string]*line // zones of the lines so far
+	faults   []error
+	warnings []string
+}
+
+// line is one autosign line while it is read.
+type line struct {
+	Options
+	at     place
+	places map[string]place // of the properties given
+	bad    map[string]bool  // groups of properties that have a fault already
+}
+
+// here returns the place of the current token.
+func (p *parser) here() place { return place{p.File(), p.Line()} }
+
+func (p *parser) fault(at place, format string, args ...any) {
+	p.faults = append(p.faults, fmt.Errorf("%s - %w", at, fmt.Errorf(format, args...)))
+}
+
+// line reads one autosign line and its block; the current token is the directive.
+func (p *parser) line() (Options, bool) {
+	before := len(p.faults)
+	l := &line{at: p.here(), places: map[string]place{}, bad: map[string]bool{}}
+	l.File, l.Line, l.Keys, l.Policy = l.at.file, l.at.line, defaultKeys, policy.Default()
+	if p.Val() != directive {
+		p.fault(l.at, "expected %s, not %q", directive, p.Val())
+	}
+	notes := p.zones(l, p.RemainingArgs())
+	if p.NextArg() { // RemainingArgs stops only before a brace
+		p.properties(l)
+	}
+	notes = append(notes, p.check(l)...)
+	for _, n := range notes {
+		if l.Policy.Strict {
+			p.fault(n.at, "%s (strict is on)", n.text)
+		} else {
+			p.warnings = append(p.warnings, fmt.Sprintf("%s - %s", n.at, n.text))
+		}
+	}
+	return l.Options, len(p.faults) == before
+}
+
+// note is what becomes a warning, or a fault with strict on.
+type note struct {
+	at   place
+	text string
+}
+
+// zones takes the arguments of the line, or the server block's origins.
+func (p *parser) zones(l *line, args []string) (notes []note) {
+	names := p.block
+	if len(args) > 0 {
+		names = nil
+	}
+	for _, arg := range args {
+		list := origins([]string{arg})
+		if len(list) == 0 {
+			p.fault(l.at, "%q is not a zone name", arg)
+		}
+		for _, zone := range list {
+			if plugin.Zones(p.block).Matches(zone) == "" {
+				notes = append(notes, note{l.at, "zone " + zone + " is not in this server block: it is signed, but no query comes here"})
+			}
+			if slices.Contains(names, zone) {
+				p.fault(l.at, "zone %s is given twice", zone)
+			}
+			names = append(names, zone)
+		}
+	}
+	for _, zone := range names {
+		if first := p.seen[zone]; first != nil && first != l {
+			p.fault(l.at, "zone %s is signed twice, first at %s", zone, first.at)
+			continue
+		}
+		p.seen[zone] = l
+	}
+	l.Zones = names
+	return notes
+}
+
+// origins normalizes zone names; keys of a server block that differ only in
+// port or transport are one. What is not a name is left out.
+func origins(names []string) []string {
+	var list []string
+	for _, name := range names {
+		for _, zone := range plugin.Host(name).NormalizeExact() {
+			if !slices.Contains(list, zone) {
+				list = append(list, zone)
+			}
+		}
+	}
+	return list
+}
+
+// properties reads the block; the current token is its opening brace.
+func (p *parser) properties(l *line) {
+	for p.Next() {
+		if p.Val() == "}" {
+			return
+		}
+		at, name := p.here(), p.Val()
+		args := p.RemainingArgs()
+		last := len(args) - 1
+		closed := last >= 0 && args[last] == "}"
+		if closed {
+			args = args[:last]
+		}
+		p.property(l, at, name, args)
+		if p.NextArg() {
+			p.fault(at, "%s: a block is not expected here", name)
+			p.skipBlock()
+		}
+		if closed {
+			return
+		}
+	}
+	p.fault(l.at, "the block is not closed")
+}
+
+// skipBlock reads up to the brace that closes the current one.
+func (p *parser) skipBlock() {
+	for depth := 1; depth > 0 && p.Next(); {
+		switch p.Val() {
+		case "{":
+			depth++
+		case "}":
+			depth--
+		}
+	}
+}
+
+// property reads one property.
+func (p *parser) property(l *line, at place, name string, args []string) {
+	set, ok := properties[name]
+	if !ok {
+		p.fault(at, "unknown property %q", name)
+		return
+	}
+	if first, ok := l.places[name]; ok {
+		p.fault(at, "%s: given twice, first at %s", name, first)
+		return
+	}
+	l.places[name] = at
+	if err := set(&l.Options, args); err != nil {
+		l.bad[group(name)] = true
+		p.fault(at, "%s: %w", name, err)
+	}
+}
+
+// check holds the values of a line against each other. Values that are at odds
+// with one that could not be read are not reported: that would be a guess.
+func (p *parser) check(l *line) (notes []note) {
+	for _, name := range l.Policy.Allow {
+		known := caddy.ValidDirectives(p.ServerType())
+		if len(known) > 0 && !slices.Contains(known, name) {
+			p.fault(l.where("allow"), "allow: %q is not a plugin of this server", name)
+		}
+	}
+	faults, warnings := l.Policy.Check()
+	for _, err := range faults {
+		if f := asFault(err); !l.bad[group(f.Property)] {
+			p.fault(l.where(f.Property), "%s", f.Text)
+		}
+	}
+	for _, err := range warnings {
+		f := asFault(err)
+		notes = append(notes, note{l.where(f.Property), f.Text})
+	}
+	return notes
+}
+
+func asFault(err error) *policy.Fault {
+	if f, ok := errors.AsType[*policy.Fault](err); ok {
+		return f
+	}
+	return &policy.Fault{Text: err.Error()}
+}
+
+// where returns the place of a property; of one that is not given, that of
+// another in its group which is, or of the autosign line.
+func (l *line) where(property string) place {
+	if at, ok := l.places[property]; ok {
+		return at
+	}
+	for _, name := range groups[group(property)] {
+		if at, ok := l.places[name]; ok {
+			return at
+		}
+	}
+	return l.at
+}
+
+// groups are the properties whose values are held against each other.
+var groups = map[string][]string{
+	"key group":  {"algorithm", "scheme", "ksk", "zsk", "csk"},
+	"time group": {"signatures_refresh", "signatures_validity", "signatures_validity_dnskey", "dnskey_ttl"},
+}
+
+func group(property string) string {
+	for name, list := range groups {
+		if slices.Contains(list, property) {
+			return name
+		}
+	}
+	return property
 }

@@ -1,0 +1,156 @@
+package sign
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/autosign-dns/autosign/plugin/denial"
+	"github.com/autosign-dns/autosign/plugin/key"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/zone"
+)
+
+// maxGenerations bounds the generations that live at the same time.
+const maxGenerations = 2
+
+// checkKeys reports keys that cannot stand beside each other or cannot sign:
+// equal tags, and private parts that are not those of the DNSKEY record.
+func (p *Plan) checkKeys() error {
+	var errs []error
+	for i := range p.in.Keys {
+		k := &p.in.Keys[i]
+		public, err := key.FromDNSKEY(k.DNSKEY)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("key %d: %w", k.Tag, err))
+			continue
+		}
+		if other := slices.IndexFunc(p.in.Keys[:i], func(o Key) bool { return o.Tag == k.Tag }); other >= 0 {
+			errs = append(errs, fmt.Errorf("keys of algorithms %d and %d have the same tag %d",
+				p.in.Keys[other].Algorithm, k.Algorithm, k.Tag))
+		}
+		if k.Tag != public.Tag || k.Algorithm != uint8(public.Algorithm) || k.Size != public.SignatureSize() {
+			errs = append(errs, fmt.Errorf("key %d: the DNSKEY record is not of this key", k.Tag))
+		}
+		if k.Signer != nil && !samePublic(public, k.Signer) {
+			errs = append(errs, fmt.Errorf("key %d: the private key does not belong to the DNSKEY record", k.Tag))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func samePublic(k key.Key, s crypto.Signer) bool {
+	want, err := k.PublicKey()
+	if err != nil {
+		return false
+	}
+	public, ok := want.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(s.Public())
+}
+
+func (p *Plan) checkGenerations() error {
+	gens := p.in.Generations
+	if len(gens) == 0 || len(gens) > maxGenerations {
+		return fmt.Errorf("%d generations of keys; one or two can live", len(gens))
+	}
+	if len(gens) == 2 && gens[1].Since.Before(gens[0].Since) {
+		return errors.New("the generations of keys are not in the order of their time")
+	}
+	var errs []error
+	for _, g := range gens {
+		validities := []struct {
+			of    string
+			value int64
+		}{{"signatures", seconds(policy.Period(g.Validity, g.Refresh))}, {"DNSKEY signatures", seconds(policy.Period(g.ValidityDNSKEY, g.Refresh))}}
+		for _, v := range validities {
+			if v.value <= 0 {
+				errs = append(errs, fmt.Errorf("the validity of %s is not more than their refresh", v.of))
+			}
+		}
+		errs = append(errs, p.checkSigners("the zone", g.ZoneSigners))
+		if !p.in.ZSKOnly {
+			errs = append(errs, p.checkSigners("the DNSKEY set", g.DNSKEYSigners))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Plan) checkSigners(what string, signers []int) error {
+	if len(signers) == 0 {
+		return fmt.Errorf("no key signs %s", what)
+	}
+	for _, n := range signers {
+		if n < 0 || n >= len(p.in.Keys) {
+			return fmt.Errorf("no key number %d to sign %s", n, what)
+		}
+		if p.in.Keys[n].Signer == nil {
+			return fmt.Errorf("the private part of key %d, which signs %s, is not at hand", p.in.Keys[n].Tag, what)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) newSchedule() schedule {
+	s := schedule{now: p.in.Now.Unix(), seed: hashOctets(hashSeed, p.origin)}
+	for _, g := range p.in.Generations {
+		s.gens = append(s.gens, generation{
+			since:   g.Since.Unix(),
+			zone:    newCadence(p.origin, g.Validity, g.Refresh),
+			dnskey:  newCadence(p.origin, g.ValidityDNSKEY, g.Refresh),
+			signers: numbers(g.ZoneSigners),
+			apexs:   numbers(g.DNSKEYSigners),
+		})
+	}
+	return s
+}
+
+func numbers(list []int) []uint16 {
+	short := make([]uint16, len(list))
+	for i, n := range list {
+		short[i] = uint16(n)
+	}
+	return short
+}
+
+// paramTTL is the TTL of NSEC3PARAM: nobody but the zone's own servers uses it
+// (RFC 5155 section 4), so it need not be cached. BIND's choice too.
+const paramTTL = 0
+
+// apexSets returns what signing puts at the apex, and what it takes away.
+func (p *Plan) apexSets() ([]zone.ApexSet, error) {
+	dnskey := zone.ApexSet{Type: zone.TypeDNSKEY, TTL: p.in.DNSKEYTTL}
+	cds := zone.ApexSet{Type: zone.TypeCDS, TTL: p.in.DNSKEYTTL, RData: sorted(p.in.CDS)}
+	cdnskey := zone.ApexSet{Type: zone.TypeCDNSKEY, TTL: p.in.DNSKEYTTL, RData: sorted(p.in.CDNSKEY)}
+	param := zone.ApexSet{Type: zone.TypeNSEC3PARAM, TTL: paramTTL}
+	if p.in.ZSKOnly {
+		if len(p.in.CDS)+len(p.in.CDNSKEY) > 0 {
+			return nil, errors.New("no key signs CDS and CDNSKEY: only ZSKs are at hand (RFC 7344 section 4.1)")
+		}
+		if err := p.checkPresigned(); err != nil {
+			return nil, err
+		}
+		dnskey.TTL, dnskey.RData = p.in.Zone.Presigned.TTL, p.in.Zone.Presigned.Keys
+	} else {
+		for _, k := range p.in.Keys {
+			if k.Published {
+				dnskey.RData = append(dnskey.RData, k.DNSKEY)
+			}
+		}
+		if dnskey.RData = sorted(dnskey.RData); len(dnskey.RData) == 0 {
+			return nil, errors.New("no key is published")
+		}
+	}
+	if p.in.Denial.NSEC3 {
+		param.RData = [][]byte{denial.AppendParam(nil, p.in.Denial.Iterations, p.in.Salt)}
+	}
+	return []zone.ApexSet{dnskey, cds, cdnskey, param}, nil
+}
+
+// sorted returns RDATA in canonical order without duplicates (RFC 4034 section 6.3).
+func sorted(rdata [][]byte) [][]byte {
+	list := slices.Clone(rdata)
+	slices.SortFunc(list, bytes.Compare)
+	return slices.CompactFunc(list, bytes.Equal)
+}

@@ -19,7 +19,8 @@ const (
 // each what it is: cut, occluded, empty non-terminal.
 type assembler struct {
 	b      *Builder
-	blocks []*Block
+	blocks []*Block // the last is growing, and is open
+	open   Block    // its memory is used again for the next block
 	stats  Stats
 
 	last []byte // key of the last name
@@ -149,7 +150,8 @@ func typeCounts(recs []rec) (n counts) {
 // append adds a name to the current block, or to a new one where one begins.
 func (a *assembler) append(key []byte, flags Flags, recs []rec) {
 	if n := len(a.blocks); n < 2 || a.blocks[n-1].Len() >= maxBlockNames || hashKey(key)%blockNames == 0 {
-		a.blocks = append(a.blocks, &Block{})
+		a.close()
+		a.blocks = append(a.blocks, &a.open)
 	}
 	cur := a.blocks[len(a.blocks)-1]
 	cur.keys = append(cur.keys, key...)
@@ -268,8 +270,22 @@ func (a *assembler) warnOccluded(key []byte, recs []rec) {
 	}
 }
 
-// finish returns the blocks, each as small as can be or shared with prev.
+// close gives the growing block memory of its own, as small as can be.
+func (a *assembler) close() {
+	if len(a.blocks) == 0 {
+		return
+	}
+	b := &a.open
+	a.blocks[len(a.blocks)-1] = &Block{keys: slices.Clone(b.keys), keyEnd: slices.Clone(b.keyEnd), flags: slices.Clone(b.flags),
+		setEnd: slices.Clone(b.setEnd), sets: slices.Clone(b.sets), data: slices.Clone(b.data)}
+	a.open = Block{keys: b.keys[:0], keyEnd: b.keyEnd[:0], flags: b.flags[:0],
+		setEnd: b.setEnd[:0], sets: b.sets[:0], data: b.data[:0]}
+}
+
+// finish returns the blocks; those equal to blocks of prev are shared with it.
+// Only now are they known: a wildcard changes the flags of a name before it.
 func (a *assembler) finish(prev *Zone) []*Block {
+	a.close()
 	n := 0 // in prev.blocks
 	for i, b := range a.blocks {
 		if prev != nil {
@@ -281,9 +297,7 @@ func (a *assembler) finish(prev *Zone) []*Block {
 				continue
 			}
 		}
-		a.blocks[i] = &Block{keys: slices.Clone(b.keys), keyEnd: slices.Clone(b.keyEnd), flags: slices.Clone(b.flags),
-			setEnd: slices.Clone(b.setEnd), sets: slices.Clone(b.sets), data: slices.Clone(b.data)}
-		a.blocks[i].index()
+		b.index()
 	}
 	return a.blocks
 }

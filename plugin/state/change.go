@@ -108,18 +108,15 @@ func (d *Document) UseTag(tag uint16, publicDigest string) error {
 }
 
 // AddGeneration appends a generation, unless the newest one differs from it in
-// nothing but its moment. Where MaxGenerations live already the oldest goes:
-// what still followed it moves to its successor at once.
+// nothing but its moment. Generations that would begin later than g, or with
+// it, are replaced: they were made under a clock that has been put back. Where
+// MaxGenerations live already the oldest goes: what still followed it moves
+// to its successor at once.
 func (d *Document) AddGeneration(g Generation) (added bool) {
-	if n := len(d.Generations); n > 0 {
-		newest := d.Generations[n-1]
-		if newest.same(g) {
-			return false
-		}
-		if !g.Since.After(newest.Since) { // nothing can follow newest alone any more
-			d.Generations = d.Generations[:n-1]
-		}
+	if n := len(d.Generations); n > 0 && d.Generations[n-1].same(g) {
+		return false
 	}
+	d.Generations = slices.DeleteFunc(d.Generations, func(o Generation) bool { return !o.Since.Before(g.Since) })
 	d.Generations = append(d.Generations, g)
 	if more := len(d.Generations) - MaxGenerations; more > 0 {
 		d.Generations = slices.Delete(d.Generations, 0, more)

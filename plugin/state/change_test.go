@@ -1,0 +1,239 @@
+package state
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestClaim_SameDigestSameSerial(t *testing.T) {
+	d := New("example.org.")
+	if _, ok := d.Last(); ok || d.Published {
+		t.Fatal("a new document has a claim")
+	}
+	for _, c := range []struct {
+		name       string
+		serial     uint32
+		digest     int
+		want       uint32
+		added      bool
+		wantClaims int
+	}{
+		{"first", 5, 1, 5, true, 1},
+		{"a replica with the same zone", 6, 1, 5, false, 1},
+		{"new content", 6, 2, 6, true, 2},
+		{"back to what it was", 7, 1, 7, true, 3},
+	} {
+		serial, added, err := d.Claim(Claim{Serial: c.serial, Digest: digest(c.digest)})
+		if serial != c.want || added != c.added || err != nil || len(d.Claims) != c.wantClaims || !d.Published {
+			t.Errorf("%s: got serial %d, added %v, error %v, %d claims", c.name, serial, added, err, len(d.Claims))
+		}
+	}
+	if c, ok := d.Claimed(digest(1)); !ok || c.Serial != 7 {
+		t.Errorf("the newest claim of a digest is %+v", c)
+	}
+	if _, ok := d.Claimed(digest(3)); ok {
+		t.Error("a digest never claimed is found")
+	}
+}
+
+// P13: whatever the number handed in, the serials of a zone only go up.
+func TestClaim_P13_SerialsOnlyGoUp(t *testing.T) {
+	for _, c := range []struct {
+		last, next uint32
+		ok         bool
+	}{
+		{1, 2, true},
+		{1, 1, false},
+		{2, 1, false},
+		{1<<32 - 1, 0, true}, // over the top (RFC 1982)
+		{0, 1<<32 - 1, false},
+		{5, 5 + 1<<31 - 1, true},
+		{5, 5 + 1<<31, false}, // undefined order
+		{2026030100, 1, false},
+	} {
+		d := New("example.org.")
+		if _, _, err := d.Claim(Claim{Serial: c.last, Digest: digest(1)}); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := d.Claim(Claim{Serial: c.next, Digest: digest(2)})
+		if c.ok != (err == nil) || err != nil && !errors.Is(err, ErrSerial) {
+			t.Errorf("%d after %d: %v", c.next, c.last, err)
+		}
+		if last, _ := d.Last(); !c.ok && last.Serial != c.last {
+			t.Errorf("%d after %d is refused but changed the document", c.next, c.last)
+		}
+	}
+}
+
+func TestClaim_KeepsTheLast(t *testing.T) {
+	d := New("example.org.")
+	for n := range 3 * MaxClaims {
+		if _, _, err := d.Claim(Claim{Serial: uint32(n), Digest: digest(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last, _ := d.Last(); len(d.Claims) != MaxClaims || last.Serial != 3*MaxClaims-1 || d.Claims[0].Serial != 2*MaxClaims {
+		t.Errorf("got %d claims from %d to %d", len(d.Claims), d.Claims[0].Serial, last.Serial)
+	}
+	if _, _, err := d.Claim(Claim{Serial: 1 << 20, Digest: "abc"}); err == nil {
+		t.Error("a claim without a digest is taken")
+	}
+}
+
+// P2: a tag belongs to one key for ever, also after the key is forgotten.
+func TestAddKey_P2_TagsAreUsedOnce(t *testing.T) {
+	d := New("example.org.")
+	for _, tag := range []int{300, 100, 200} {
+		if err := d.AddKey(testKey(tag, "ZSK")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.AddKey(testKey(100, "ZSK")); err == nil {
+		t.Error("a key is added twice")
+	}
+	other := testKey(100, "KSK")
+	other.ID, other.Algorithm, other.PublicDigest = "Kexample.org.+015+00100", 15, digest(101)
+	if err := d.AddKey(other); !errors.Is(err, ErrTagUsed) {
+		t.Errorf("a key of another role and algorithm with a tag in use: %v", err)
+	}
+	d.Keys = d.Keys[:0]
+	if err := d.AddKey(other); !errors.Is(err, ErrTagUsed) || d.Key(other.ID) != nil {
+		t.Errorf("a key with the tag of a forgotten key: %v", err)
+	}
+	if err := d.AddKey(testKey(100, "ZSK")); err != nil {
+		t.Errorf("a key that comes back has its own tag: %v", err)
+	}
+	if err := d.UseTag(300, digest(301)); !errors.Is(err, ErrTagUsed) {
+		t.Errorf("a tag noted for another key: %v", err)
+	}
+	for tag, want := range map[uint16]bool{99: false, 100: true, 101: false, 200: true, 300: true, 301: false} {
+		if d.TagUsed(tag) != want {
+			t.Errorf("tag %d: used %v, want %v", tag, !want, want)
+		}
+	}
+	if _, err := d.Encode(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKey_CanBeChangedInPlace(t *testing.T) {
+	d := full(t)
+	d.Key("Kexample.org.+013+00002").Delete = start
+	if !d.Keys[1].Delete.Equal(start) {
+		t.Error("the change is lost")
+	}
+	if d.Key("K.+013+00001") != nil {
+		t.Error("a key that is not there is found")
+	}
+}
+
+func TestAddGeneration_TwoLiveAtMost(t *testing.T) {
+	at := func(hours int) time.Time { return start.Add(time.Duration(hours) * time.Hour) }
+	for _, c := range []struct {
+		name string
+		add  []Generation
+		want []Generation
+	}{
+		{"first", []Generation{generation(at(0), 1, 2)}, []Generation{generation(at(0), 1, 2)}},
+		{"same again", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 2)}, []Generation{generation(at(0), 1, 2)}},
+		{"successor", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 3)},
+			[]Generation{generation(at(0), 1, 2), generation(at(5), 1, 3)}},
+		{"third", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 3), generation(at(6), 1, 4)},
+			[]Generation{generation(at(5), 1, 3), generation(at(6), 1, 4)}},
+		{"same moment", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 3), generation(at(5), 1, 4)},
+			[]Generation{generation(at(0), 1, 2), generation(at(5), 1, 4)}},
+		{"clock put back", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 3), generation(at(4), 1, 4)},
+			[]Generation{generation(at(0), 1, 2), generation(at(4), 1, 4)}},
+		{"clock put back far", []Generation{generation(at(3), 1, 2), generation(at(5), 1, 3), generation(at(2), 1, 4)},
+			[]Generation{generation(at(2), 1, 4)}},
+	} {
+		d := New("example.org.")
+		for _, g := range c.add {
+			d.AddGeneration(g)
+		}
+		equal := func(a, b Generation) bool { return a.same(b) && a.Since.Equal(b.Since) }
+		if !slices.EqualFunc(d.Generations, c.want, equal) {
+			t.Errorf("%s: got %+v", c.name, d.Generations)
+		}
+	}
+}
+
+func TestAddGeneration_SeesEveryDifference(t *testing.T) {
+	for name, change := range map[string]func(*Generation){
+		"validity":        func(g *Generation) { g.Validity++ },
+		"validity DNSKEY": func(g *Generation) { g.ValidityDNSKEY++ },
+		"refresh":         func(g *Generation) { g.Refresh++ },
+		"KSKs":            func(g *Generation) { g.KSKs = append(slices.Clone(g.KSKs), "x") },
+		"ZSKs":            func(g *Generation) { g.ZSKs = nil },
+	} {
+		d := New("example.org.")
+		d.Collapse(generation(start, 1, 2))
+		g := generation(start.Add(time.Hour), 1, 2)
+		change(&g)
+		if !d.AddGeneration(g) || len(d.Generations) != 2 {
+			t.Errorf("%s: not seen", name)
+		}
+	}
+}
+
+func TestPruneGenerations_WaitsForAPeriod(t *testing.T) {
+	d := New("example.org.")
+	period := 200 * time.Hour
+	if d.PruneGenerations(start.Add(period), period) {
+		t.Error("pruned nothing")
+	}
+	d.AddGeneration(generation(start, 1, 2))
+	d.AddGeneration(generation(start.Add(time.Hour), 1, 3))
+	if d.PruneGenerations(start.Add(period), period) || len(d.Generations) != 2 {
+		t.Error("pruned before the newer generation is a period old")
+	}
+	if !d.PruneGenerations(start.Add(time.Hour+period), period) || len(d.Generations) != 1 || d.Generations[0].ZSKs[0] != testKey(3, "").ID {
+		t.Errorf("got %+v", d.Generations)
+	}
+	if d.PruneGenerations(start.Add(10*period), period) {
+		t.Error("the only generation is pruned")
+	}
+}
+
+func TestSetPolicy_CountsChanges(t *testing.T) {
+	d := New("example.org.")
+	p := Policy{Algorithm: 13, Scheme: "split"}
+	for want := range 3 {
+		p.DNSKEYTTL = uint32(want)
+		for again := range 2 {
+			if d.SetPolicy(p) != (again == 0) || d.PolicyRevision != want+1 {
+				t.Errorf("revision %d after change %d", d.PolicyRevision, want+1)
+			}
+		}
+	}
+}
+
+// P17: what was ever published counts, also when it is gone from the zone.
+func TestExpose_P17_OnlyGrows(t *testing.T) {
+	d := full(t)
+	ksk, zsk, idle := d.Keys[0].ID, d.Keys[1].ID, d.Keys[2].ID
+	most := d.Exposure
+	d.Expose(60, start, ksk, "unknown")
+	if d.Exposure != most || d.Key(ksk).Exposure != most {
+		t.Errorf("exposure shrank to %+v", d.Exposure)
+	}
+	longer := most.LatestExpiry.Add(time.Hour)
+	d.Expose(60, longer, zsk)
+	if want := (Exposure{most.MaxTTL, longer}); d.Exposure != want || d.Key(zsk).Exposure != want {
+		t.Errorf("got %+v and %+v, want %+v", d.Exposure, d.Key(zsk).Exposure, want)
+	}
+	if d.Key(ksk).Exposure != most || d.Key(idle).Exposure != (Exposure{}) {
+		t.Error("a key is exposed that did not sign")
+	}
+}
+
+func TestSee_TimeDoesNotGoBack(t *testing.T) {
+	d := New("example.org.")
+	d.See(start)
+	d.See(start.Add(-time.Hour))
+	if !d.LastSeen.Equal(start) {
+		t.Errorf("last seen %s", d.LastSeen)
+	}
+}

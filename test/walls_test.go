@@ -38,14 +38,15 @@ var adapters = map[string][]string{
 	"source":                nil,
 	"parent":                nil,
 	"metrics":               nil,
-	"lastgood":              nil,
+	"durable":               nil,
+	"lastgood":              {"durable"},
 	"store":                 nil,
 	"store/storetest":       {"store"},
 	"store/memory":          {"store"},
-	"store/directory":       {"store"},
+	"store/directory":       {"store", "durable"},
 	"keystore":              nil,
 	"keystore/keystoretest": {"keystore"},
-	"keystore/software":     {"keystore", "store"},
+	"keystore/software":     {"keystore", "store", "durable"},
 }
 
 // backends are the adapters that only setup.go may name.

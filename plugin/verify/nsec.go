@@ -48,6 +48,9 @@ func (j *judge) nsec(n *owner, at place) []byte {
 	}
 	j.negative(n, s)
 	j.types = n.appendTypes(j.types[:0], at)
+	if len(j.types) == 0 {
+		j.fault(n.name, typeNSEC, "at a name that owns nothing else (RFC 4035 section 2.3)")
+	}
 	j.types = insertType(insertType(j.types, typeRRSIG), typeNSEC)
 	if j.form = appendBitmap(j.form[:0], j.types); !bytes.Equal(j.form, bitmap) {
 		j.fault(n.name, typeNSEC, "lists %s, there is %s", bitmapString(bitmap), bitmapString(j.form))

@@ -4,27 +4,26 @@ import "github.com/autosign-dns/autosign/plugin/zone"
 
 // redirect answers for a name below a DNAME, the n-th of the answer: the DNAME,
 // and the CNAME that follows from it, unsigned (RFC 6672 sections 3.1 and 5.3.1).
-func (r *responder) redirect(name *owner, key []byte, f found, n int) (next []byte, follow bool) {
+func (r *responder) redirect(name *owner, key []byte, f found, n int) (next []byte) {
 	r.res.Kind = Alias
 	b := r.s.At(f.at)
 	j := b.FindSet(f.at.Name, zone.TypeDNAME)
 	o := name.above(zone.Labels(key[f.encloser:]))
 	if _, fits := r.answerSet(&o, f.at, j); !fits {
-		return nil, false
+		return nil
 	}
 	set := r.signedSet(f.at, j, maxTTL)
 	target := set.set.Data[2:]
 	prefix := name.wire[:len(name.wire)-len(o.wire)]
 	if len(prefix)+len(target) > zone.MaxWire {
 		r.res.Rcode = rcodeYXDomain
-		return nil, false
+		return nil
 	}
 	next = append(append(r.targets[n&1][:0], prefix...), target...)
-	if !r.synthesize(name, next, set.ttl) {
-		return nil, false
+	if !r.synthesize(name, next, set.ttl) || r.q.Type == zone.TypeCNAME || r.q.Type == typeANY {
+		return nil // the CNAME itself is an answer to these types
 	}
-	// The synthesized CNAME is itself an answer to these.
-	return next, r.q.Type != zone.TypeCNAME && r.q.Type != typeANY
+	return next
 }
 
 // synthesize adds a CNAME record that is not in the zone to the answer section.

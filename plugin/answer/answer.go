@@ -10,7 +10,7 @@ const maxChain = 16
 // it is. The question's name has to be at or below the zone's origin, its class
 // IN; otherwise the response is REFUSED.
 func Append(dst []byte, s *zone.Signed, q *Query) ([]byte, Result) {
-	r := responder{s: s, q: q}
+	r := responder{s: s, q: *q}
 	reserve := 0
 	if q.EDNS {
 		reserve = optLen
@@ -33,7 +33,7 @@ func Append(dst []byte, s *zone.Signed, q *Query) ([]byte, Result) {
 	if q.EDNS {
 		r.edns()
 	}
-	return r.finish(q, flags, r.res.Rcode), r.res
+	return r.finish(&r.q, flags, r.res.Rcode), r.res
 }
 
 // refuse returns the response code for a question that is none about zone data
@@ -59,15 +59,14 @@ func refuse(q *Query) int {
 type responder struct {
 	message
 	s   *zone.Signed
-	q   *Query
+	q   Query
 	res Result
 
 	authoritative bool
 	soaAnswer     bool     // the answer is the zone's SOA
 	addresses     bool     // the answer is the apex NS set: addresses go with it
 	negative      bool     // the SOA goes into the authority section
-	cut           zone.Pos // of a referral; the apex: none
-	cutName       owner
+	cut           zone.Pos // of a referral
 	proofs        proofs
 
 	given   given
@@ -91,8 +90,8 @@ func (r *responder) answer() {
 			}
 			return
 		}
-		next, follow := r.step(&name, key, n)
-		if !follow {
+		next := r.step(&name, key, n)
+		if next == nil {
 			return
 		}
 		name = owner{wire: next}
@@ -100,8 +99,8 @@ func (r *responder) answer() {
 }
 
 // step answers for one name, the n-th. When that is an alias it returns the
-// name to go on with.
-func (r *responder) step(name *owner, key []byte, n int) (next []byte, follow bool) {
+// name to go on with, nil where the answer ends.
+func (r *responder) step(name *owner, key []byte, n int) (next []byte) {
 	f := r.find(key)
 	if f.outcome != delegated {
 		r.authoritative = true
@@ -118,7 +117,7 @@ func (r *responder) step(name *owner, key []byte, n int) (next []byte, follow bo
 	case missing:
 		r.nameError(key, f)
 	}
-	return nil, false
+	return nil
 }
 
 // outcome is where the search for a name ended.

@@ -6,7 +6,7 @@ import (
 
 // edns adds the OPT record, for which room was kept.
 func (r *responder) edns() {
-	length := r.opt(r.q, r.res.Rcode)
+	length := r.opt(&r.q, r.res.Rcode)
 	if r.q.Expire && r.soaAnswer {
 		r.option(length, optExpire, 4)
 		r.buf = binary.BigEndian.AppendUint32(r.buf, r.expire())

@@ -5,33 +5,29 @@ import "github.com/autosign-dns/autosign/plugin/zone"
 const typeANY = 255
 
 // exact answers for a name that exists (RFC 4035 sections 3.1.1 and 3.1.3.1).
-func (r *responder) exact(name *owner, at zone.Pos) (next []byte, follow bool) {
-	next, follow, found := r.data(name, at)
-	switch {
-	case follow:
-		r.res.Kind = Alias
-	case found:
-		r.res.Kind = Positive
+func (r *responder) exact(name *owner, at zone.Pos) (next []byte) {
+	next, found := r.data(name, at)
+	switch found {
+	case Alias, Positive:
+		r.res.Kind = found
 	default:
 		r.noData(at)
 	}
-	return next, follow
+	return next
 }
 
 // data gives what the name at a position owns of the type asked for, as records
-// of name, or else its CNAME. found says that there was something, follow that
-// it was an alias with a target to go on with.
-func (r *responder) data(name *owner, at zone.Pos) (next []byte, follow, found bool) {
+// of name (Positive), or else its CNAME (Alias), whose target is next when the
+// answer is to go on there, or else nothing (NoData).
+func (r *responder) data(name *owner, at zone.Pos) (next []byte, found Kind) {
 	b := r.s.At(at)
-	switch r.q.Type {
-	case typeANY:
-		return nil, false, r.any(name, at)
-	case zone.TypeRRSIG:
-		return nil, false, r.signatures(name, at)
-	case zone.TypeNSEC:
-		if r.s.NSEC3 == nil {
-			return nil, false, r.denialRecord(name, at)
-		}
+	switch {
+	case r.q.Type == typeANY:
+		return nil, r.any(name, at)
+	case r.q.Type == zone.TypeRRSIG:
+		return nil, r.signatures(name, at)
+	case r.q.Type == zone.TypeNSEC && r.s.NSEC3 == nil:
+		return nil, r.denialRecord(name, at)
 	}
 	if j := b.FindSet(at.Name, r.q.Type); j >= 0 {
 		r.answerSet(name, at, j)
@@ -39,61 +35,59 @@ func (r *responder) data(name *owner, at zone.Pos) (next []byte, follow, found b
 			r.soaAnswer = r.q.Type == zone.TypeSOA
 			r.addresses = r.q.Type == zone.TypeNS
 		}
-		return nil, false, true
+		return nil, Positive
 	}
 	j := b.FindSet(at.Name, zone.TypeCNAME)
 	if j < 0 {
-		return nil, false, false
-	}
-	if isNew, fits := r.answerSet(name, at, j); !isNew || !fits {
-		return nil, false, true
+		return nil, NoData
 	}
 	target := b.Set(j).Data[2:]
-	return target, nameLen(target) == len(target), true
+	if isNew, fits := r.answerSet(name, at, j); !isNew || !fits || nameLen(target) != len(target) {
+		return nil, Alias
+	}
+	return target, Alias
 }
 
 // any answers a question for type ANY with one RRset (RFC 8482 section 4.1):
 // the first, which is small and likely to be of use.
-func (r *responder) any(name *owner, at zone.Pos) bool {
+func (r *responder) any(name *owner, at zone.Pos) Kind {
 	from, to := r.s.At(at).Sets(at.Name)
 	if from == to {
-		return false
+		return NoData
 	}
 	r.answerSet(name, at, from)
-	return true
+	return Positive
 }
 
-// signatures answers a question for type RRSIG: the signatures over everything
-// at the name. An empty non-terminal has none.
-func (r *responder) signatures(name *owner, at zone.Pos) (found bool) {
-	b := r.s.Blocks[at.Block]
-	from, to := b.Sets(at.Name)
-	m, before := r.mark(), r.counts[answerSection]
-	fits := true
-	for j := from; j < to && fits; j++ {
-		fits = r.setSigs(answerSection, name, r.signedSet(at, j, maxTTL))
+// signatures answers a question for type RRSIG, as one for ANY, with those of
+// the first RRset: all of them would be as large an answer to as small a question.
+func (r *responder) signatures(name *owner, at zone.Pos) Kind {
+	from, to := r.s.At(at).Sets(at.Name)
+	if from == to {
+		return NoData
 	}
-	if fits && from < to && r.s.NSEC3 == nil {
-		fits = r.setSigs(answerSection, name, r.signedNSEC(at))
+	set := r.signedSet(at, from, maxTTL)
+	if set.from == set.to && len(set.foreign) == 0 {
+		return NoData
 	}
-	if !fits {
+	m := r.mark()
+	if !r.setSigs(answerSection, name, set) {
 		r.truncate(m)
-		return true
 	}
-	return r.counts[answerSection] > before
+	return Positive
 }
 
 // denialRecord answers a question for type NSEC with the name's own, if it has
 // one. From a wildcard it is expanded like any other (RFC 4592 section 4.7).
-func (r *responder) denialRecord(name *owner, at zone.Pos) (found bool) {
+func (r *responder) denialRecord(name *owner, at zone.Pos) Kind {
 	if !zone.InNSEC(r.s.At(at).Flags(at.Name)) {
-		return false
+		return NoData
 	}
 	m := r.mark()
 	if !r.nsec(answerSection, name, at) {
 		r.truncate(m)
 	}
-	return true
+	return Positive
 }
 
 // given remembers the RRsets in the answer section, so that a loop of aliases

@@ -48,17 +48,10 @@ func (r *responder) nameError(key []byte, f found) {
 	}
 }
 
-// authority fills the sections after the answer.
+// authority fills the sections after the answer; of a referral the NS set is
+// there already.
 func (r *responder) authority() {
-	switch {
-	case r.res.Truncated:
-		return
-	case r.negative && !r.soa():
-		return
-	case r.res.Kind == Referral && !r.nameServers():
-		return
-	}
-	if !r.denial() {
+	if r.res.Truncated || r.negative && !r.soa() || !r.denial() {
 		return
 	}
 	switch {

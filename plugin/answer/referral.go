@@ -7,32 +7,28 @@ import (
 	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
-// delegation answers for a name at or below a cut with a referral.
+// delegation answers for a name at or below a cut with a referral: the NS set of
+// the cut, with DO also its DS set or the proof that there is none (RFC 4035
+// section 3.1.4).
 func (r *responder) delegation(name *owner, key []byte, f found) {
 	r.res.Kind = Referral
 	r.cut = f.at
-	r.cutName = name.above(zone.Labels(key[f.encloser:]))
-	if r.q.DO && r.s.At(f.at).Flags(f.at.Name)&zone.Secure == 0 {
-		r.proofs.add(denial.NoDS(r.s, f.at))
-	}
-}
-
-// nameServers adds the NS set of the cut to the authority section, and with DO
-// its DS set (RFC 4035 section 3.1.4).
-func (r *responder) nameServers() bool {
-	b := r.s.At(r.cut)
+	b := r.s.At(f.at)
+	o := name.above(zone.Labels(key[f.encloser:]))
 	for _, typ := range [...]uint16{zone.TypeNS, zone.TypeDS} {
-		j := b.FindSet(r.cut.Name, typ)
+		j := b.FindSet(f.at.Name, typ)
 		if j < 0 || typ == zone.TypeDS && !r.q.DO {
 			continue
 		}
 		m := r.mark()
-		if !r.set(authoritySection, &r.cutName, r.signedSet(r.cut, j, maxTTL)) {
+		if !r.set(authoritySection, &o, r.signedSet(f.at, j, maxTTL)) {
 			r.truncate(m)
-			return false
+			return
 		}
 	}
-	return true
+	if r.q.DO && b.Flags(f.at.Name)&zone.Secure == 0 {
+		r.proofs.add(denial.NoDS(r.s, f.at))
+	}
 }
 
 // glue adds the addresses of the name servers of the cut that a resolver could

@@ -22,19 +22,22 @@ func (p *Plan) checkKeys() error {
 	var errs []error
 	for i := range p.in.Keys {
 		k := &p.in.Keys[i]
+		if other := slices.IndexFunc(p.in.Keys[:i], func(o Key) bool { return o.Tag == k.Tag }); other >= 0 {
+			errs = append(errs, fmt.Errorf("keys of algorithms %d and %d have the same tag %d",
+				p.in.Keys[other].Algorithm, k.Algorithm, k.Tag))
+		}
+		if k.Signer == nil { // a foreign key may be of any kind
+			continue
+		}
 		public, err := key.FromDNSKEY(k.DNSKEY)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("key %d: %w", k.Tag, err))
 			continue
 		}
-		if other := slices.IndexFunc(p.in.Keys[:i], func(o Key) bool { return o.Tag == k.Tag }); other >= 0 {
-			errs = append(errs, fmt.Errorf("keys of algorithms %d and %d have the same tag %d",
-				p.in.Keys[other].Algorithm, k.Algorithm, k.Tag))
-		}
 		if k.Tag != public.Tag || k.Algorithm != uint8(public.Algorithm) || k.Size != public.SignatureSize() {
 			errs = append(errs, fmt.Errorf("key %d: the DNSKEY record is not of this key", k.Tag))
 		}
-		if k.Signer != nil && !samePublic(public, k.Signer) {
+		if !samePublic(public, k.Signer) {
 			errs = append(errs, fmt.Errorf("key %d: the private key does not belong to the DNSKEY record", k.Tag))
 		}
 	}
@@ -63,7 +66,10 @@ func (p *Plan) checkGenerations() error {
 		validities := []struct {
 			of    string
 			value int64
-		}{{"signatures", seconds(policy.Period(g.Validity, g.Refresh))}, {"DNSKEY signatures", seconds(policy.Period(g.ValidityDNSKEY, g.Refresh))}}
+		}{
+			{"signatures", seconds(policy.Period(g.Validity, g.Refresh))},
+			{"DNSKEY signatures", seconds(policy.Period(g.ValidityDNSKEY, g.Refresh))},
+		}
 		for _, v := range validities {
 			if v.value <= 0 {
 				errs = append(errs, fmt.Errorf("the validity of %s is not more than their refresh", v.of))

@@ -124,7 +124,11 @@ func (s *Store) Delete(ctx context.Context, name string, old store.Revision) err
 
 // do runs work under the lock, between the two hooks.
 func (s *Store) do(ctx context.Context, op Op, name string, work func() error) error {
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if err == nil && op != List {
+		err = store.CheckName(name)
+	}
+	if err != nil {
 		return fmt.Errorf("%s %s: %w", op, name, err)
 	}
 	s.mu.Lock()
@@ -136,7 +140,7 @@ func (s *Store) do(ctx context.Context, op Op, name string, work func() error) e
 		}
 	}
 	s.mu.Lock()
-	err := work()
+	err = work()
 	s.mu.Unlock()
 	if err == nil && hooks.After != nil {
 		if err := hooks.After(op, name); err != nil {

@@ -1,0 +1,174 @@
+package parent
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// freePort returns a port that is free on the loopback addresses, UDP and TCP.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 50 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		l.Close()
+		if err == nil {
+			u.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+// startNamed runs BIND, with recursion "yes" or "no", those lines of configuration
+// and those files, and returns its address.
+func startNamed(t *testing.T, recursion, conf string, files map[string]string) string {
+	t.Helper()
+	dir, port := t.TempDir(), freePort(t)
+	conf = fmt.Sprintf(namedConf, port, recursion) + conf
+	path := filepath.Join(dir, "named.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("named", "-g", "-n", "1", "-c", path)
+	cmd.Dir = dir
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("this test needs BIND's named: %v", err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	var said strings.Builder
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		fmt.Fprintln(&said, lines.Text())
+		if strings.HasSuffix(lines.Text(), " running") {
+			go io.Copy(io.Discard, out)
+			return fmt.Sprintf("127.0.0.1:%d", port)
+		}
+	}
+	t.Fatalf("named did not start:\n%s", said.String())
+	return ""
+}
+
+const namedConf = `
+options {
+	directory ".";
+	listen-on port %d { 127.0.0.1; };
+	listen-on-v6 { none; };
+	pid-file none;
+	session-keyfile none;
+	empty-zones-enable no;
+	notify no;
+	dnssec-validation no;
+	recursion %s;
+};
+controls { };
+`
+
+const apex = "$TTL 300\n@ SOA ns1 host 1 3600 600 86400 60\n@ NS ns1\n"
+
+const orgZone = apex + `
+ns1       A  127.0.0.1
+signed    NS ns.signed
+ns.signed A  127.0.0.1
+unsigned  NS ns1
+Mixed     NS ns1
+many      NS ns1
+alias     CNAME unsigned
+*.wild    TXT "anything"
+signed 60 DS 60485 13 2 D4B7D520E7BB5F0F67674A0CCEB1E3E0614B93C4F9E99B8383F6A1E4469DA50A
+signed 60 DS 2371 15 4 072B5E1F8C8A9F4D1F7F7A1A6C0F8E8A4C2B5E1F8C8A9F4D1F7F7A1A6C0F8E8A4C2B5E1F8C8A9F4D1F7F7A1A6C0F8E8A
+Mixed     DS 7 8 2 D4B7D520E7BB5F0F67674A0CCEB1E3E0614B93C4F9E99B8383F6A1E4469DA50A
+`
+
+// startParent runs two servers of org, which agree about some of its children
+// only. The first serves example.net too, and a zone that did not load.
+func startParent(t *testing.T) (first, second string) {
+	t.Helper()
+	var many strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&many, "many DS %d 13 2 %064X\n", i, i)
+	}
+	other := strings.Replace(orgZone, "Mixed     DS 7", "Mixed     DS 8", 1)
+	first = startNamed(t, "no", `
+		zone "org" { type primary; file "org"; };
+		zone "example.net" { type primary; file "example.net"; };
+		zone "broken" { type primary; file "broken"; };
+	`, map[string]string{
+		"org": orgZone + many.String(), "example.net": apex + "ns1 A 127.0.0.1\n", "broken": "this is no zone\n",
+	})
+	second = startNamed(t, "no", `zone "org" { type primary; file "org"; };`,
+		map[string]string{"org": strings.ReplaceAll(other, "signed 60 DS", "signed 900 DS")})
+	return first, second
+}
+
+// startRoot runs a server of the root.
+func startRoot(t *testing.T) string {
+	t.Helper()
+	return startNamed(t, "no", `zone "." { type primary; file "root"; };`,
+		map[string]string{"root": apex + "ns1 A 127.0.0.1\ncom NS ns1\n"})
+}
+
+// startResolver runs a resolver that asks the given server about org and broken.
+func startResolver(t *testing.T, server string) string {
+	t.Helper()
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startNamed(t, "yes", fmt.Sprintf(`
+		zone "org" { type forward; forward only; forwarders { %[1]s port %[2]s; }; };
+		zone "broken" { type forward; forward only; forwarders { %[1]s port %[2]s; }; };
+	`, host, port), nil)
+}
+
+// answering starts a server that answers every question over UDP with answer,
+// and over TCP with tcp; nil: not at all. It returns its address.
+func answering(t *testing.T, answer, tcp func(q *dns.Msg) *dns.Msg) string {
+	t.Helper()
+	port := freePort(t)
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	for network, answer := range map[string]func(*dns.Msg) *dns.Msg{"udp": answer, "tcp": tcp} {
+		if answer == nil && network == "tcp" {
+			continue
+		}
+		started := make(chan struct{})
+		server := &dns.Server{
+			Addr: address, Net: network, NotifyStartedFunc: func() { close(started) },
+			Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+				if answer != nil {
+					w.WriteMsg(answer(q))
+				}
+			}),
+		}
+		go server.ListenAndServe()
+		<-started
+		t.Cleanup(func() { server.Shutdown() })
+	}
+	return address
+}

@@ -103,6 +103,9 @@ func decodeRSA(b []byte) (*rsa.PublicKey, error) {
 	if n == 0 || n >= len(b) {
 		return nil, errors.New("public key of RSA: the exponent's length is wrong")
 	}
+	if b[0] == 0 || b[n] == 0 {
+		return nil, errors.New("public key of RSA: exponent or modulus begins with a zero octet (RFC 3110 section 2)")
+	}
 	exponent, modulus := new(big.Int).SetBytes(b[:n]), new(big.Int).SetBytes(b[n:])
 	if err := checkModulus(modulus.BitLen()); err != nil {
 		return nil, err
@@ -127,7 +130,7 @@ func decodeECDSA(curve elliptic.Curve, alg policy.Algorithm, b []byte) (*ecdsa.P
 	}
 	pub, err := ecdsa.ParseUncompressedPublicKey(curve, append([]byte{4}, b...))
 	if err != nil {
-		return nil, fmt.Errorf("public key of %s: %w", alg, err)
+		return nil, fmt.Errorf("public key of %s is no point of the curve", alg)
 	}
 	return pub, nil
 }

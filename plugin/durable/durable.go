@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,7 +101,7 @@ func (d *Dir) Exclusive(ctx context.Context, work func() error) error {
 // Create writes a file that must not exist yet; otherwise the error is
 // fs.ErrExist. Call it inside Exclusive.
 func (d *Dir) Create(name string, data []byte) error {
-	return d.put(name, data, Link, func(temp, path string) error {
+	return d.put(name, bytesOf(data), Link, func(temp, path string) error {
 		err := os.Link(temp, path)
 		if err == nil || errors.Is(err, fs.ErrExist) || !noLinks(err) {
 			return err
@@ -117,14 +118,26 @@ func (d *Dir) Create(name string, data []byte) error {
 // Replace writes a file, in place of one that exists or not. Call it inside
 // Exclusive.
 func (d *Dir) Replace(name string, data []byte) error {
-	return d.put(name, data, Rename, os.Rename)
+	return d.put(name, bytesOf(data), Rename, os.Rename)
+}
+
+// ReplaceBy is Replace for content that is better not held in memory as a whole.
+func (d *Dir) ReplaceBy(name string, write func(io.Writer) error) error {
+	return d.put(name, write, Rename, os.Rename)
+}
+
+func bytesOf(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}
 }
 
 // put writes a temporary file and gives it its name.
-func (d *Dir) put(name string, data []byte, step Step, publish func(temp, path string) error) error {
+func (d *Dir) put(name string, write func(io.Writer) error, step Step, publish func(temp, path string) error) error {
 	path, temp := d.Path(name), d.Path(tempPrefix+rand.Text()+tempSuffix)
 	defer os.Remove(temp) // there only after a failure, or as the second link
-	err := d.writeTemp(temp, name, data)
+	err := d.writeTemp(temp, name, write)
 	if err == nil {
 		err = d.step(step, name, func() error { return publish(temp, path) })
 	}
@@ -140,7 +153,7 @@ func (d *Dir) put(name string, data []byte, step Step, publish func(temp, path s
 	return nil
 }
 
-func (d *Dir) writeTemp(temp, name string, data []byte) (err error) {
+func (d *Dir) writeTemp(temp, name string, write func(io.Writer) error) (err error) {
 	var f *os.File
 	err = d.step(Open, name, func() error {
 		f, err = os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
@@ -150,10 +163,7 @@ func (d *Dir) writeTemp(temp, name string, data []byte) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	err = d.step(Write, name, func() error {
-		_, err := f.Write(data)
-		return err
-	})
+	err = d.step(Write, name, func() error { return write(f) })
 	if err != nil {
 		return err
 	}

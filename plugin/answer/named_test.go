@@ -152,6 +152,9 @@ zone "example.org" { type primary; file "zone"; check-integrity no; };
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
 	})
 	msg := new(dns.Msg)
 	msg.SetQuestion("example.org.", dns.TypeSOA)
@@ -187,10 +190,19 @@ func zoneFile(t *testing.T, s *zone.Signed) []byte {
 // freePort returns an address on which nothing listens.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		p, err := net.ListenPacket("udp", addr)
+		l.Close()
+		if err == nil {
+			p.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/binary"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/autosign-dns/autosign/plugin/denial"
+	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/zone"
 	"github.com/miekg/dns"
 )
@@ -168,44 +168,24 @@ func (k *testSigner) sign(s *zone.Signed, owner, key []byte, set zone.Set) zone.
 	return g
 }
 
-// chain builds and signs an NSEC3 chain of one bucket.
+// chain builds and signs an NSEC3 chain.
 func (k *testSigner) chain(s *zone.Signed, m mode) *zone.Chain {
-	type entry struct {
-		hash   [zone.HashLen]byte
-		bitmap []byte
+	c, err := denial.Build(s.Zone, policy.Denial{NSEC3: true, OptOut: m.optOut, Iterations: m.iterations}, m.salt, nil)
+	if err != nil {
+		panic(err)
 	}
-	var list []entry
-	for n, b := range s.Zone.Blocks() {
+	for n, b := range c.Buckets {
+		sigs := zone.NewSigsBuilder(b.Len(), b.Len(), 0)
 		for i := range b.Len() {
-			f := b.Flags(i)
-			if f&zone.Occluded != 0 || m.optOut && f&(zone.Cut|zone.Secure) == zone.Cut {
-				continue
-			}
-			name := s.AppendName(nil, zone.Pos{Block: n, Name: i})
-			list = append(list, entry{denial.HashName(name, m.salt, m.iterations), zone.AppendNSEC3Bitmap(nil, b, i)})
+			p := zone.Pos{Block: n, Name: i}
+			rd := c.AppendRData([]byte{0, 0}, p)
+			binary.BigEndian.PutUint16(rd, uint16(len(rd)-2))
+			set := zone.Set{Type: zone.TypeNSEC3, TTL: s.NegativeTTL, Count: 1, Data: rd}
+			sigs.Add(k.sign(s, c.AppendOwner(nil, p, s.Origin()), []byte("hash\x00"), set))
+			sigs.Close()
 		}
+		c.Buckets[n] = b.Signed(sigs.Sigs())
 	}
-	slices.SortFunc(list, func(a, b entry) int { return bytes.Compare(a.hash[:], b.hash[:]) })
-	var hashes, bitmaps []byte
-	var ends []uint32
-	for _, e := range list {
-		hashes = append(hashes, e.hash[:]...)
-		bitmaps = append(bitmaps, e.bitmap...)
-		ends = append(ends, uint32(len(bitmaps)))
-	}
-	bucket := zone.NewBucket(hashes, ends, bitmaps)
-	c := &zone.Chain{Iterations: m.iterations, Salt: m.salt, OptOut: m.optOut, Buckets: []*zone.Bucket{bucket}, Count: len(list)}
-	sigs := zone.NewSigsBuilder(len(list), len(list), 0)
-	for i := range list {
-		p := zone.Pos{Name: i}
-		rd := c.AppendRData([]byte{0, 0}, p)
-		binary.BigEndian.PutUint16(rd, uint16(len(rd)-2))
-		owner := c.AppendOwner(nil, p, s.Origin())
-		set := zone.Set{Type: zone.TypeNSEC3, TTL: s.NegativeTTL, Count: 1, Data: rd}
-		sigs.Add(k.sign(s, owner, []byte("hash\x00"), set))
-		sigs.Close()
-	}
-	c.Buckets[0] = bucket.Signed(sigs.Sigs())
 	return c
 }
 

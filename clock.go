@@ -1,0 +1,108 @@
+package autosign
+
+import (
+	"sync"
+	"time"
+)
+
+// Wall time is not trusted: machines start with a wrong clock, and clocks are
+// set wrong. Signing follows the clock, since signatures must be good now.
+// What keys do follows it only when it runs as the monotonic clock does.
+const (
+	// jumpRunning is how far wall time may run ahead of the monotonic clock.
+	jumpRunning = time.Hour
+	// jumpStopped is how far it may be ahead of the last moment stored, at start.
+	jumpStopped = 31 * 24 * time.Hour
+	// steady is how long a clock that jumped has to run evenly to be believed.
+	steady = time.Hour
+	// backdated is how long before its moment a signature's validity begins
+	// (plugin/sign): a version may be made ahead of the clock by this much.
+	backdated = time.Hour
+)
+
+// clock is the wall clock with a memory of how it ran.
+type clock struct {
+	wall func() time.Time // time.Now; tests set it wrong
+
+	mu      sync.Mutex
+	base    time.Time     // monotonic
+	offset  time.Duration // wall minus monotonic, as it is believed
+	ahead   time.Duration // the same, as a jump made it; judged while doubted is set
+	doubted time.Time     // monotonic: since when the clock is not believed; zero: it is
+}
+
+func newClock(wall func() time.Time) *clock {
+	base := time.Now()
+	return &clock{wall: wall, base: base, offset: wall().Round(0).Sub(base.Round(0))}
+}
+
+// now returns wall time.
+func (c *clock) now() time.Time { return c.wall().Round(0).UTC() }
+
+// doubt makes the clock unbelieved from now on: at start it was too far from
+// the last moment stored.
+func (c *clock) doubt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.doubted.IsZero() {
+		c.doubted, c.ahead = time.Now(), c.offset
+	}
+}
+
+// believed reports whether wall time ran evenly, and since when a jump is
+// waited for to hold.
+func (c *clock) believed(now time.Time) (ok bool, until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	mono := time.Now()
+	offset := now.Sub(c.base.Round(0)) - mono.Sub(c.base)
+	switch {
+	case c.doubted.IsZero() && offset-c.offset > jumpRunning:
+		c.doubted, c.ahead = mono, offset
+	case c.doubted.IsZero():
+		c.offset = offset // slow drift, and jumps back, which move nothing
+		return true, time.Time{}
+	case (offset - c.ahead).Abs() > jumpRunning: // it jumped again
+		c.doubted, c.ahead = mono, offset
+		if offset-c.offset <= jumpRunning { // back to where it was
+			c.doubted, c.offset = time.Time{}, offset
+			return true, time.Time{}
+		}
+	case mono.Sub(c.doubted) >= steady:
+		c.doubted, c.offset = time.Time{}, offset
+		return true, time.Time{}
+	}
+	return false, now.Add(steady - mono.Sub(c.doubted))
+}
+
+// moment is what a pass takes for the time.
+type moment struct {
+	now    time.Time // wall time
+	sign   time.Time // for signatures
+	keys   time.Time // for what keys do; never goes back
+	frozen time.Time // keys stand still until then, because the clock jumped; zero: they do not
+	back   bool      // the clock is behind signatures already published: none of them may be taken over
+}
+
+// judge decides what time it is for a zone that was last worked on at seen,
+// with a last version of the slot published.
+func (c *clock) judge(now, seen, published time.Time) moment {
+	m := moment{now: now, sign: now, keys: now}
+	if published.After(now) {
+		// The version made in that slot must not be followed by an older one,
+		// unless its signatures are not valid yet.
+		if published.Add(-backdated).After(now) {
+			m.back = true
+		} else {
+			m.sign = published
+		}
+	}
+	ok, until := c.believed(now)
+	if !ok {
+		m.frozen = until
+	}
+	if !seen.IsZero() && (!ok || seen.After(now)) {
+		m.keys = seen
+	}
+	return m
+}

@@ -1,0 +1,81 @@
+package autosign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/autosign-dns/autosign/plugin/state"
+	"github.com/autosign-dns/autosign/plugin/store"
+)
+
+// documents is one zone's document in a store.
+type documents struct {
+	store store.Store
+	zone  string
+	name  string // of the document
+}
+
+// errUnchanged says that there is nothing to store.
+var errUnchanged = errors.New("nothing to store")
+
+// maxSwaps is how often a change is tried again when others were faster.
+const maxSwaps = 20
+
+// newDocuments returns the document of a zone; every view has its own.
+func newDocuments(st store.Store, zone, view string) documents {
+	kind := "state.json"
+	if view != "" {
+		kind = "view-" + store.Name(view, kind)
+	}
+	return documents{st, zone, store.Name(zone, kind)}
+}
+
+// load returns the document, or an empty one for a zone without history.
+func (d documents) load(ctx context.Context) (*state.Document, error) {
+	doc, _, err := d.read(ctx)
+	return doc, err
+}
+
+func (d documents) read(ctx context.Context) (*state.Document, store.Revision, error) {
+	data, rev, err := d.store.Load(ctx, d.name)
+	if errors.Is(err, store.ErrNotExist) {
+		return state.New(d.zone), "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("state: %w", err)
+	}
+	doc, err := state.Decode(data, d.zone)
+	if err != nil {
+		return nil, "", fmt.Errorf("state: %s: %w", d.name, err)
+	}
+	return doc, rev, nil
+}
+
+// change loads the document, lets f edit it and stores it; when another stored
+// it meanwhile, all of it again. With errUnchanged from f nothing is stored and
+// all is well. An error may also mean that the change was stored and we were
+// not told: f must do no harm when it meets its own work.
+func (d documents) change(ctx context.Context, f func(*state.Document) error) (*state.Document, error) {
+	for range maxSwaps {
+		doc, rev, err := d.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := f(doc); errors.Is(err, errUnchanged) {
+			return doc, nil
+		} else if err != nil {
+			return nil, err
+		}
+		data, err := doc.Encode()
+		if err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+		if _, err = d.store.Swap(ctx, d.name, rev, data); err == nil {
+			return doc, nil
+		} else if !errors.Is(err, store.ErrConflict) {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("state: %s: changed by others %d times in a row: %w", d.name, maxSwaps, store.ErrConflict)
+}

@@ -1,0 +1,203 @@
+package autosign
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/event"
+	"github.com/autosign-dns/autosign/plugin/lastgood"
+	"github.com/autosign-dns/autosign/plugin/metrics"
+	"github.com/autosign-dns/autosign/plugin/sign"
+	"github.com/autosign-dns/autosign/plugin/state"
+	"github.com/autosign-dns/autosign/plugin/zone"
+)
+
+// errElsewhere says that another instance published from a source that this
+// one does not have.
+var errElsewhere = errors.New("another instance has published from another source")
+
+// publish signs content, judges the result and puts it into service. The serial
+// is claimed in the state before anybody sees it. Where nothing would change
+// nothing is published. From is the version whose signatures are taken over.
+func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, content *snapshot, m moment, from *version) error {
+	began := time.Now()
+	served := s.served.Load()
+	plan, signed, err := s.sign(ctx, doc, r, content, m, from)
+	if err != nil {
+		return err
+	}
+	if served != nil && served.signed.Digest == signed.Digest {
+		if served.content != content.zone { // the same records from another generation
+			s.served.Store(&version{served.signed, content.zone, served.announced, served.made})
+		}
+		return s.seeTime(ctx, doc, m)
+	}
+	first := !doc.Published
+	doc, serial, err := s.claim(ctx, r, signed, content, m)
+	if err != nil {
+		return err
+	}
+	sealed, err := plan.Seal(signed, serial)
+	if err != nil {
+		return err
+	}
+	next := &version{sealed, content.zone, r.announced(), m.now}
+	verified, err := s.judgeVersion(ctx, from, next, m)
+	if err != nil {
+		return err
+	}
+	if err := s.keep(next, m); err != nil {
+		return err
+	}
+	s.serve(next)
+	s.unmade = s.unmade && from != nil // of the version that came back
+	s.published(next, plan.Signatures(), time.Since(began))
+	if first || !s.wroteDS {
+		s.writeDS(ctx, r, first)
+		s.wroteDS = true
+	}
+	s.checkBehind(served, next, verified)
+	return nil
+}
+
+// sign makes the signed copy, the SOA's serial and signature still wanting.
+func (s *signer) sign(ctx context.Context, doc *state.Document, r *ring, content *snapshot, m moment,
+	from *version) (plan *sign.Plan, signed *zone.Signed, err error) {
+	in := sign.Input{
+		Zone:        content.zone,
+		Keys:        r.keys,
+		Generations: r.gens,
+		Denial:      s.policy.Denial,
+		Salt:        doc.Salt,
+		DNSKEYTTL:   s.policy.DNSKEYTTL,
+		ZSKOnly:     r.zskOnly,
+		Now:         m.sign,
+		Yield:       newPace().step,
+	}
+	if from != nil {
+		in.Previous = from.signed
+	}
+	s.crew.do(s.policy.Workers, func() { plan, err = sign.NewPlan(in) })
+	if err != nil {
+		return nil, nil, err
+	}
+	if err = s.crew.sign(ctx, s.policy.Workers, plan.Jobs()); err != nil {
+		return nil, nil, err
+	}
+	s.crew.do(s.policy.Workers, func() { signed, err = plan.Assemble() })
+	return plan, signed, err
+}
+
+// claim takes a serial for the version in the state, where others see it.
+func (s *signer) claim(ctx context.Context, r *ring, signed *zone.Signed, content *snapshot, m moment) (*state.Document, uint32, error) {
+	source := s.blocks.sum(content.zone)
+	floor, hasFloor := s.floor()
+	var serial uint32
+	digest := hex.EncodeToString(signed.Digest[:])
+	doc, err := s.docs.change(ctx, func(d *state.Document) error {
+		last, has := d.Last()
+		if has && s.ours != "" && last.Digest != s.ours && last.Source != source && s.served.Load() != nil &&
+			content != s.pending {
+			return fmt.Errorf("%w: serial %d is its; waiting for the source here to change", errElsewhere, last.Serial)
+		}
+		base := last.Serial
+		if hasFloor && (!has || sign.SerialAfter(floor, base)) {
+			base, has = floor, true
+		}
+		c := state.Claim{
+			Serial: sign.NextSerial(s.policy.Serial, base, has, content.serial, m.now),
+			Digest: digest,
+			Source: source,
+			Slot:   sign.Slot(s.origin, s.policy.Validity, s.policy.Refresh, m.sign),
+		}
+		var err error
+		if serial, _, err = d.Claim(c); err != nil {
+			return err
+		}
+		d.Expose(signed.Stats().MaxTTL, m.sign.Add(max(s.policy.Validity, s.policy.ValidityDNSKEY)), signers(d)...)
+		d.See(m.keys)
+		return nil
+	})
+	if err == nil {
+		s.ours = digest
+	}
+	return doc, serial, err
+}
+
+// signers returns the IDs of all keys that sign.
+func signers(d *state.Document) (ids []string) {
+	for _, g := range d.Generations {
+		ids = append(append(ids, g.KSKs...), g.ZSKs...)
+	}
+	return ids
+}
+
+// floor is the serial that the next one must come after, whatever the state says.
+func (s *signer) floor() (uint32, bool) {
+	if v := s.served.Load(); v != nil {
+		return v.signed.Serial, true
+	}
+	if good := s.lastGood(); good != nil {
+		return good.Serial, true
+	}
+	return 0, false
+}
+
+// seeTime notes in the state, now and then, that the zone is being worked on.
+func (s *signer) seeTime(ctx context.Context, doc *state.Document, m moment) error {
+	if m.keys.Sub(doc.LastSeen) < jumpStopped/4 {
+		return nil
+	}
+	_, err := s.docs.change(ctx, func(d *state.Document) error {
+		d.See(m.keys)
+		return nil
+	})
+	return err
+}
+
+// keep has the version's records put on disk. Where they are pinned that is
+// done before anybody sees the version; otherwise behind it, since the source
+// still has them.
+func (s *signer) keep(v *version, m moment) error {
+	c := lastgood.Copy{Zone: v.content, Serial: v.signed.Serial, Published: m.now}
+	s.good = nil // only of use before the first version
+	if !s.policy.Automatic {
+		if err := s.copies.Save(s.docs.name, c); err != nil {
+			return fmt.Errorf("last good copy: %w", err)
+		}
+		return nil
+	}
+	s.saver.save(s, c)
+	return nil
+}
+
+// published tells everybody of a new version.
+func (s *signer) published(v *version, made int, took time.Duration) {
+	stats := v.signed.Stats()
+	records := stats.Records + v.signed.Signatures + denials(v.signed)
+	expiry := time.Unix(v.signed.Expiry, 0)
+	metrics.Serve(s.zone, metrics.Serving{Serial: v.signed.Serial, Records: records, Expiry: expiry})
+	s.tell(event.Event{Kind: event.Published, Serial: v.signed.Serial, Signatures: made, Records: records,
+		Took: took, Expiry: expiry, Next: time.Unix(v.signed.Due, 0)})
+	for _, n := range s.notify {
+		n.notify(s.zone)
+	}
+}
+
+// denials counts the NSEC or NSEC3 records of a version.
+func denials(s *zone.Signed) (n int) {
+	if s.NSEC3 != nil {
+		return s.NSEC3.Count
+	}
+	for _, b := range s.Zone.Blocks() {
+		for i := range b.Len() {
+			if zone.InNSEC(b.Flags(i)) {
+				n++
+			}
+		}
+	}
+	return n
+}

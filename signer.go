@@ -1,0 +1,326 @@
+package autosign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/event"
+	"github.com/autosign-dns/autosign/plugin/lastgood"
+	"github.com/autosign-dns/autosign/plugin/metrics"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/sign"
+	"github.com/autosign-dns/autosign/plugin/source"
+	"github.com/autosign-dns/autosign/plugin/state"
+	"github.com/autosign-dns/autosign/plugin/zone"
+)
+
+// copies keeps the last published records of zones: lastgood.Dir.
+type copies interface {
+	Save(name string, c lastgood.Copy) error
+	Load(name string) (lastgood.Copy, error)
+}
+
+// version is a signed copy that is served, with what it was made of.
+type version struct {
+	signed    *zone.Signed
+	content   *zone.Zone // as it came from the source
+	announced [][]byte   // DNSKEY RDATA of keys that sign without being published
+	made      time.Time
+}
+
+// signer keeps the signed copy of one zone in one view. The handler reads what
+// is served; everything else belongs to the pass, of which one runs at a time.
+type signer struct {
+	zone   string // origin, with the final dot
+	origin []byte // wire form, lower case
+	view   string
+	policy policy.Policy
+	dir    string // of the keys and the state
+	path   string // of the source
+
+	source     source.Source
+	docs       documents
+	box        keyBox
+	copies     copies
+	parent     asker
+	freshStore bool // the store was empty when this process opened it
+	clock      *clock
+	crew       *crew
+	transfers  bool // secondaries may take the zone
+	notify     []*notifier
+
+	served atomic.Pointer[version] // nil until first signed
+
+	// The loop's, under its lock.
+	loop        *loop
+	busy, again bool
+
+	// Under mu: who waits for a pass, and what verification behind the swap found.
+	mu      sync.Mutex
+	waiting []chan error
+	verdict *verdict
+
+	// The pass's.
+	seen     source.Generation // the state of the source that was last looked at
+	pending  *snapshot         // content that is not published yet
+	good     *lastgood.Copy    // what the disk had at start; nil when it was read and of no use
+	goodRead bool
+	uses     map[string]use  // what the keys did in the pass before
+	tried    int             // passes that failed in a row
+	lost     string          // why the source was of no use, as it was told last
+	warned   map[string]bool // what was told of the content
+	wroteDS  bool
+	ours     string             // digest of the claim that this process made last
+	blocks   digests            // of the source's blocks
+	saver    saver              // puts copies on disk behind the pass
+	checks   sync.WaitGroup     // verification behind the swap
+	faults   int                // versions in a row that verification behind the swap refused
+	unmade   bool               // signatures of the version before must not be taken over
+	behind   context.CancelFunc // of the verification behind the swap that is under way; nil: none is
+}
+
+// snapshot is content on its way to be published.
+type snapshot struct {
+	zone   *zone.Zone
+	serial uint32 // of its SOA
+}
+
+// label names the zone on the agenda and beside its files.
+func (s *signer) label() string {
+	if s.view == "" {
+		return s.zone
+	}
+	return s.zone + " in view " + s.view
+}
+
+// excuse says why there is no answer yet. Clients read it, so it names nothing
+// of the inside.
+func (s *signer) excuse() string { return "the zone is not signed yet" }
+
+// ready reports whether validators accept what is served.
+func (s *signer) ready(now time.Time) bool {
+	v := s.served.Load()
+	return v != nil && now.Unix() < v.signed.Expiry
+}
+
+// sourceChanged reports whether the source is to be looked at.
+func (s *signer) sourceChanged() bool { return s.source.Changed(s.seen) }
+
+// tell makes an event: a log line and a metric.
+func (s *signer) tell(e event.Event) {
+	e.Zone, e.At = s.label(), s.clock.now()
+	switch e.Kind.Severity() {
+	case event.Error:
+		log.Error(e.String())
+	case event.Warning:
+		log.Warning(e.String())
+	default:
+		log.Info(e.String())
+	}
+	e.Zone = s.zone
+	metrics.Observe(e)
+}
+
+// takeOver goes on with the signed copy of an earlier instance, so that a
+// reload of CoreDNS leaves no gap.
+func (s *signer) takeOver(from *signer) {
+	if v := from.served.Load(); v != nil {
+		s.serve(v)
+	}
+}
+
+// serve puts a version into service.
+func (s *signer) serve(v *version) {
+	if s.served.Swap(v) == nil {
+		serving.Add(1)
+	}
+}
+
+// retire ends the zone's service in this instance.
+func (s *signer) retire() {
+	s.checks.Wait()
+	s.saver.wait()
+	if s.served.Load() != nil {
+		serving.Add(-1)
+	}
+	if !running(identity{s.zone, s.view}) {
+		metrics.Forget(s.zone)
+	}
+}
+
+// Sign signs what the source holds now, also where `automatic off` keeps the
+// records as they are, and waits for the outcome.
+func (s *signer) Sign(ctx context.Context) error {
+	done := make(chan error, 1)
+	s.mu.Lock()
+	s.waiting = append(s.waiting, done)
+	s.mu.Unlock()
+	s.loop.ask(s)
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%s: sign: %w", s.zone, ctx.Err())
+	}
+}
+
+// takeWaiting returns who waits for a pass.
+func (s *signer) takeWaiting() (list []chan error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list, s.waiting = s.waiting, nil
+	return list
+}
+
+// pass works on the zone once: reads the source if it changed, brings the keys
+// to the moment, signs what is due, publishes. What fails leaves the version
+// served as it is, and is tried again.
+func (s *signer) pass(ctx context.Context) {
+	asked := s.takeWaiting()
+	next, err := s.work(ctx, len(asked) > 0)
+	if ctx.Err() != nil {
+		err = errors.Join(err, ctx.Err())
+	}
+	var due, retry time.Time
+	now := s.clock.now()
+	if v := s.served.Load(); v != nil {
+		due = time.Unix(v.signed.Due, 0)
+		if !due.After(now) { // it could not be made, or nothing had changed
+			due = now.Add(time.Minute)
+		}
+	}
+	if s.tried++; err == nil {
+		s.tried = 0
+	} else {
+		retry = now.Add(min(time.Second<<min(s.tried-1, 10), 10*time.Minute))
+	}
+	s.loop.plan(s, due, next, retry)
+	if err != nil && ctx.Err() == nil {
+		e := event.Event{Kind: event.Refused, Err: err, Reason: reason(err), Next: retry}
+		if v := s.served.Load(); v != nil {
+			e.Serial, e.Why = v.signed.Serial, fmt.Sprintf("serial %d is served on", v.signed.Serial)
+		}
+		s.tell(e)
+	}
+	for _, w := range asked {
+		w <- err
+	}
+}
+
+// work is pass without its bookkeeping; next is when a key is to do something.
+func (s *signer) work(ctx context.Context, asked bool) (next time.Time, err error) {
+	doc, err := s.docs.load(ctx)
+	if err == nil {
+		err = s.checkHistory(doc)
+	}
+	if err != nil {
+		s.tell(event.Event{Kind: event.StoreFailed, Err: err, Reason: reason(err)})
+		return time.Time{}, errors.Join(err, s.withoutState(ctx))
+	}
+	m := s.judge(doc)
+	var said <-chan delegation
+	if len(doc.Keys) == 0 {
+		said = s.askParent(ctx)
+	}
+	content, err := s.content(ctx, doc, asked)
+	if err != nil {
+		return m.frozen, err
+	}
+	if len(doc.Keys) == 0 {
+		if doc, err = s.firstKeys(ctx, doc, content.zone.Presigned != nil, said, m); err != nil {
+			return time.Time{}, err
+		}
+	}
+	doc, r, err := s.keyRing(ctx, doc, m)
+	if err != nil {
+		return m.frozen, err
+	}
+	next = sooner(r.next, m.frozen)
+	if v := s.takeVerdict(); v != nil {
+		s.unmade = true
+		if v.good != nil {
+			err := s.publish(ctx, doc, r, &snapshot{v.good.content, v.good.signed.Serial}, m, v.good)
+			if err != nil {
+				return next, err
+			}
+		}
+	}
+	err = s.publish(ctx, doc, r, content, m, s.previous(m))
+	if v := s.served.Load(); err != nil && v != nil && content == s.pending && ctx.Err() == nil {
+		// The new content will not do; what is served has to be kept fresh.
+		if v.signed.Due <= m.sign.Unix() {
+			err = errors.Join(err, s.publish(ctx, doc, r, &snapshot{v.content, v.signed.Serial}, m, s.previous(m)))
+		}
+		return next, err
+	}
+	if err == nil && content == s.pending {
+		s.pending = nil
+	}
+	return next, err
+}
+
+// previous returns the version whose signatures may be taken over.
+func (s *signer) previous(m moment) *version {
+	if m.back || s.unmade {
+		return nil
+	}
+	return s.served.Load()
+}
+
+// judge decides what time it is for the zone, and tells of a clock that jumped.
+func (s *signer) judge(doc *state.Document) moment {
+	now := s.clock.now()
+	if s.uses == nil && !doc.LastSeen.IsZero() && now.Sub(doc.LastSeen) > jumpStopped {
+		s.clock.doubt()
+	}
+	last, _ := doc.Last()
+	m := s.clock.judge(now, doc.LastSeen, last.Slot)
+	if !m.frozen.IsZero() {
+		s.tell(event.Event{Kind: event.ClockJumped, From: doc.LastSeen.Format(time.RFC3339), To: now.Format(time.RFC3339),
+			Why: "keys do nothing until the clock has run evenly for " + steady.String(), Next: m.frozen})
+	}
+	return m
+}
+
+// checkHistory refuses a document that is older than what was published: it was
+// restored from a backup, and its serials and keys are those of the past.
+func (s *signer) checkHistory(doc *state.Document) error {
+	last, claimed := doc.Last()
+	known := uint32(0)
+	switch v := s.served.Load(); {
+	case v != nil:
+		known = v.signed.Serial
+	case s.lastGood() != nil:
+		known = s.good.Serial
+	default:
+		return nil
+	}
+	if !claimed || sign.SerialAfter(known, last.Serial) {
+		return fmt.Errorf("state: %w: it knows of serial %d at most, and %d has been published: "+
+			"put back the right document, or, if it is lost, remove the last good copy of the zone too", errOldState, last.Serial, known)
+	}
+	return nil
+}
+
+// errOldState says that a document of the past was put back.
+var errOldState = errors.New("the document is older than what is published")
+
+// reason is the word for an error in metrics.
+func reason(err error) string {
+	for _, r := range []struct {
+		err  error
+		word string
+	}{
+		{errOldState, "state"}, {state.ErrNewer, "state"}, {errRefused, "verify"}, {zone.ErrDoubledOrigin, "change"},
+		{zone.ErrMassRemoval, "change"}, {source.ErrNotLoaded, "source"}, {errSource, "source"}, {errKeys, "keys"},
+	} {
+		if errors.Is(err, r.err) {
+			return r.word
+		}
+	}
+	return "sign"
+}

@@ -161,10 +161,8 @@ func (j *judge) name(n *owner, at place) {
 		if s.uneven {
 			j.fault(n.name, s.typ, "records with different TTLs (RFC 2181 section 5.2)")
 		}
-		if s.count > 1 {
-			if _, twice := canonicalSet(s.typ, s.data); twice {
-				j.fault(n.name, s.typ, "the same record twice (RFC 4034 section 6.3)")
-			}
+		if s.count > 1 && s.twice() {
+			j.fault(n.name, s.typ, "the same record twice (RFC 4034 section 6.3)")
 		}
 		if signs(at, s.typ) {
 			j.signed(n, s, at)
@@ -304,19 +302,23 @@ func (j *judge) verify(n *owner, s *rrset, raw []byte, r rrsig) *publicKey {
 	case j.known != nil && j.known(n, s, raw):
 		return k
 	}
-	err := j.o.Signatures(Check{Owner: n.name, Type: s.typ, RRSIG: raw, set: s.data, key: k})
-	var wrong *Error
-	switch {
-	case err == nil:
-		return k
-	case errors.As(err, &wrong):
-		for _, f := range wrong.Faults {
-			j.fault(f.Owner, f.Type, "%s", f.Reason)
-		}
-	default:
-		j.stop = err
+	if err := j.o.Signatures(Check{Owner: n.name, Type: s.typ, RRSIG: raw, set: s.data, key: k}); err != nil {
+		j.refused(err)
+		return nil
 	}
-	return nil
+	return k
+}
+
+// refused notes what Options.Signatures said: a fault, or a reason to stop.
+func (j *judge) refused(err error) {
+	var wrong *Error
+	if !errors.As(err, &wrong) {
+		j.stop = err
+		return
+	}
+	for _, f := range wrong.Faults {
+		j.fault(f.Owner, f.Type, "%s", f.Reason)
+	}
 }
 
 // key returns the key that a signature names, or nil.

@@ -126,6 +126,28 @@ func (n *owner) orphan() (typ uint16, found bool) {
 	return 0, false
 }
 
+// fewRecords is how many records are compared each with each.
+const fewRecords = 8
+
+// twice reports whether two records of a set are the same in canonical form.
+// Those that differ in more than case cannot be.
+func (s *rrset) twice() bool {
+	if s.count <= fewRecords {
+		var list [fewRecords][]byte
+		alike, i := false, 0
+		for rdata := range each(s.data) {
+			alike = alike || slices.ContainsFunc(list[:i], func(o []byte) bool { return len(o) == len(rdata) && bytes.EqualFold(o, rdata) })
+			list[i] = rdata
+			i++
+		}
+		if !alike {
+			return false
+		}
+	}
+	_, twice := canonicalSet(s.typ, s.data)
+	return twice
+}
+
 // same reports whether two versions of a set hold the same records.
 func (s *rrset) same(o *rrset) bool {
 	return s.typ == o.typ && s.ttl == o.ttl && s.count == o.count && bytes.Equal(s.data, o.data)

@@ -370,7 +370,7 @@ func edit(r *rand.Rand, records []Record) []Record {
 func TestZone_AcceptsRandomZones(t *testing.T) {
 	for name, set := range denials {
 		r := rand.New(rand.NewPCG(1, 2))
-		for n := range 150 {
+		for n := range 60 {
 			s := newSigner()
 			set(s)
 			signed := s.sign(dedupe(randomZone(r, n%40)))

@@ -80,6 +80,9 @@ func (d *Dir) Path(name ...string) string {
 // another, is in Exclusive; it makes the directory if it is not there and removes
 // temporary files that an interrupted writer left.
 func (d *Dir) Exclusive(ctx context.Context, work func() error) error {
+	if err := ctx.Err(); err != nil { // select would choose at random
+		return fmt.Errorf("directory %s: %w", d.path, err)
+	}
 	select {
 	case d.turn <- struct{}{}:
 		defer func() { <-d.turn }()

@@ -121,18 +121,21 @@ func (s *Store) find(zone, id string) (files, error) {
 
 // read returns the text of a file. A private one must be closed to others.
 func (s *Store) read(name string) (string, error) {
+	info, err := os.Stat(s.dir.Path(name))
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() { // to open a pipe would wait for ever
+		return "", fmt.Errorf("%s: not a regular file", s.dir.Path(name))
+	}
+	if mode := info.Mode().Perm(); strings.HasSuffix(name, privateSuffix) && mode&others != 0 {
+		return "", fmt.Errorf("%s: mode %04o lets everybody at the private key; chmod 0600 it", s.dir.Path(name), mode)
+	}
 	f, err := os.Open(s.dir.Path(name))
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	if mode := info.Mode().Perm(); strings.HasSuffix(name, privateSuffix) && mode&others != 0 {
-		return "", fmt.Errorf("%s: mode %04o lets everybody at the private key; chmod 0600 it", s.dir.Path(name), mode)
-	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return "", err

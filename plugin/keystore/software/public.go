@@ -43,6 +43,7 @@ func (s *Store) readPublic(name, zone string) (publicFile, error) {
 func parsePublic(text string) (publicFile, error) {
 	var f publicFile
 	p := dns.NewZoneParser(strings.NewReader(text), ".", "")
+	p.SetDefaultTTL(0) // the zone's policy has the TTL; the record may do without
 	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
 		record, isKey := rr.(*dns.DNSKEY)
 		if !isKey || f.owner != "" {

@@ -1,0 +1,115 @@
+package reference
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/miekg/dns"
+)
+
+// MinChain is the number of CNAME and DNAME records that a server must follow
+// before it may leave the rest to the resolver.
+const MinChain = 16
+
+// Check compares a response with what is expected: the response code and the
+// records of the answer section, of a referral those of the authority section;
+// signatures and TTLs aside. For ANY one of the sets is enough (RFC 8482).
+func (e Expected) Check(m *dns.Msg) error {
+	if m.Truncated {
+		return nil
+	}
+	got := plain(m.Answer)
+	short := false // the server may have stopped on the way
+	if len(got) < len(e.Chain) && len(got) >= MinChain {
+		short = true
+	}
+	if m.Rcode != e.Rcode && !short {
+		return fmt.Errorf("rcode %s, want %s (%s)", dns.RcodeToString[m.Rcode], dns.RcodeToString[e.Rcode], e.Kind)
+	}
+	for i, rr := range e.Chain {
+		if i == len(got) && short {
+			return nil
+		}
+		if len(got) <= i || !same(got[i], rr) {
+			return fmt.Errorf("answer %v, want at place %d %v", m.Answer, i, rr)
+		}
+	}
+	got = got[len(e.Chain):]
+	switch {
+	case e.Kind == Answer && e.Qtype == dns.TypeANY:
+		return e.checkAny(got, m)
+	case e.Kind == Answer && len(e.Sets) == 0: // RRSIG, NSEC
+		if !slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == e.Qtype }) {
+			return fmt.Errorf("answer %v, want %s", m.Answer, dns.Type(e.Qtype))
+		}
+		return nil
+	case e.Kind == Referral:
+		var ns []dns.RR
+		for _, rr := range m.Ns {
+			if rr.Header().Rrtype == dns.TypeNS {
+				ns = append(ns, rr)
+			}
+		}
+		if err := sameSet(ns, e.NS); err != nil {
+			return fmt.Errorf("referral: %w", err)
+		}
+	}
+	return sameSet(got, slices.Concat(e.Sets...))
+}
+
+// checkAny wants whole sets of those that are there.
+func (e Expected) checkAny(got []dns.RR, m *dns.Msg) error {
+	taken := 0
+	for _, set := range e.Sets {
+		var part []dns.RR
+		for _, rr := range got {
+			if rr.Header().Rrtype == set[0].Header().Rrtype {
+				part = append(part, rr)
+			}
+		}
+		taken += len(part)
+		if len(part) > 0 {
+			if err := sameSet(part, set); err != nil {
+				return err
+			}
+		}
+	}
+	if taken == 0 || taken != len(got) {
+		return fmt.Errorf("answer %v, want one or more of %v", m.Answer, e.Sets)
+	}
+	return nil
+}
+
+// plain returns the records that are not signatures or their denial.
+func plain(rrs []dns.RR) []dns.RR {
+	var list []dns.RR
+	for _, rr := range rrs {
+		if t := rr.Header().Rrtype; t != dns.TypeRRSIG && t != dns.TypeNSEC && t != dns.TypeNSEC3 {
+			list = append(list, rr)
+		}
+	}
+	return list
+}
+
+func same(a, b dns.RR) bool { return dns.IsDuplicate(a, b) }
+
+// sameSet compares records in any order.
+func sameSet(got, want []dns.RR) error {
+	has := func(list []dns.RR, rr dns.RR) bool {
+		return slices.ContainsFunc(list, func(o dns.RR) bool { return same(o, rr) })
+	}
+	for _, rr := range want {
+		if !has(got, rr) {
+			return fmt.Errorf("%v is missing in %v", rr, got)
+		}
+	}
+	for _, rr := range got {
+		if !has(want, rr) {
+			return fmt.Errorf("%v is too much; want %v", rr, want)
+		}
+	}
+	if len(got) != len(want) {
+		return fmt.Errorf("%d records, want %d", len(got), len(want))
+	}
+	return nil
+}

@@ -101,6 +101,7 @@ type Event struct {
 	Kind Kind
 	At   time.Time // UTC
 	Zone string    // origin, with the final dot
+	View string    // of the server block, if it has one
 
 	Key      string // ID in the key store
 	Record   string // the record it is about, or its type
@@ -120,7 +121,11 @@ type Event struct {
 // String returns the event as one log line: zone, what, why, next.
 func (e Event) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", e.Zone, e.Kind)
+	b.WriteString(e.Zone)
+	if e.View != "" {
+		b.WriteString(" in view " + e.View)
+	}
+	fmt.Fprintf(&b, " %s", e.Kind)
 	if e.Kind == Published {
 		fmt.Fprintf(&b, " serial %d, %d signatures made in %s", e.Serial, e.Signatures, e.Took.Round(time.Millisecond))
 	}

@@ -246,7 +246,7 @@ func (s *signer) countKeys(doc *state.Document, m moment) {
 		c.N = n
 		list = append(list, c)
 	}
-	metrics.Keys(s.zone, list)
+	metrics.Keys(s.zone, s.view, list)
 }
 
 // clone returns a copy of a document that can be changed by itself.

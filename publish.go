@@ -179,7 +179,7 @@ func (s *signer) published(v *version, made int, took time.Duration) {
 	stats := v.signed.Stats()
 	records := stats.Records + v.signed.Signatures + denials(v.signed)
 	expiry := time.Unix(v.signed.Expiry, 0)
-	metrics.Serve(s.zone, metrics.Serving{Serial: v.signed.Serial, Records: records, Expiry: expiry})
+	metrics.Serve(s.zone, s.view, metrics.Serving{Serial: v.signed.Serial, Records: records, Expiry: expiry})
 	s.tell(event.Event{Kind: event.Published, Serial: v.signed.Serial, Signatures: made, Records: records,
 		Took: took, Expiry: expiry, Next: time.Unix(v.signed.Due, 0)})
 	for _, n := range s.notify {

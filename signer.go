@@ -112,7 +112,7 @@ func (s *signer) sourceChanged() bool { return s.source.Changed(s.seen) }
 
 // tell makes an event: a log line and a metric.
 func (s *signer) tell(e event.Event) {
-	e.Zone, e.At = s.label(), s.clock.now()
+	e.Zone, e.View, e.At = s.zone, s.view, s.clock.now()
 	switch e.Kind.Severity() {
 	case event.Error:
 		log.Error(e.String())
@@ -121,7 +121,6 @@ func (s *signer) tell(e event.Event) {
 	default:
 		log.Info(e.String())
 	}
-	e.Zone = s.zone
 	metrics.Observe(e)
 }
 
@@ -148,7 +147,7 @@ func (s *signer) retire() {
 		serving.Add(-1)
 	}
 	if !running(identity{s.zone, s.view}) {
-		metrics.Forget(s.zone)
+		metrics.Forget(s.zone, s.view)
 	}
 }
 
@@ -195,6 +194,7 @@ func (s *signer) pass(ctx context.Context) {
 	}
 	if s.tried++; err == nil {
 		s.tried = 0
+		metrics.Succeed(s.zone, s.view, now)
 	} else {
 		retry = now.Add(min(time.Second<<min(s.tried-1, 10), 10*time.Minute))
 	}
@@ -273,7 +273,7 @@ func (s *signer) previous(m moment) *version {
 
 // judge decides what time it is for the zone, and tells of a clock that jumped.
 func (s *signer) judge(doc *state.Document) moment {
-	now := s.clock.now()
+	now := s.clock.now().Truncate(time.Second) // of what is stored and signed
 	if s.uses == nil && !doc.LastSeen.IsZero() && now.Sub(doc.LastSeen) > jumpStopped {
 		s.clock.doubt()
 	}

@@ -172,7 +172,9 @@ func (z *Zone) OwnerLabels(key []byte) uint8 {
 
 // SignedRecords yields the records as a transfer sends them, the closing SOA
 // not repeated: SOA first, each name's RRsets with their RRSIGs and its NSEC in
-// canonical order (occluded records included, unsigned), then the NSEC3 chain.
+// canonical order, then the NSEC3 chain. Records below a cut are included,
+// unsigned; those below a DNAME are not: they must not exist (RFC 6672 section
+// 2.4), and Knot refuses a zone that has them.
 func (s *Signed) SignedRecords() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		w := &recordWriter{s: s, yield: yield, owner: make([]byte, 0, MaxWire), rdata: make([]byte, 0, 1024)}
@@ -209,6 +211,20 @@ func (s *Signed) ChainRecords(n int) iter.Seq[Record] {
 	}
 }
 
+// NameRecords yields what SignedRecords yields for the name at p.
+func (s *Signed) NameRecords(p Pos) iter.Seq[Record] {
+	return func(yield func(Record) bool) { s.writer(yield).name(p.Block, p.Name) }
+}
+
+// HashRecords yields the NSEC3 record at p of the chain with its RRSIGs.
+func (s *Signed) HashRecords(p Pos) iter.Seq[Record] {
+	return func(yield func(Record) bool) { s.writer(yield).hash(p) }
+}
+
+func (s *Signed) writer(yield func(Record) bool) *recordWriter {
+	return &recordWriter{s: s, yield: yield, owner: make([]byte, 0, MaxWire), rdata: make([]byte, 0, 1024)}
+}
+
 // recordWriter turns a signed zone into records.
 type recordWriter struct {
 	s            *Signed
@@ -218,6 +234,9 @@ type recordWriter struct {
 
 func (w *recordWriter) name(n, i int) bool {
 	b := w.s.Blocks[n]
+	if b.Flags(i)&BelowRedirect != 0 {
+		return true
+	}
 	w.owner = w.s.AppendName(w.owner[:0], Pos{n, i})
 	labels := w.s.OwnerLabels(b.Key(i))
 	if soa := b.FindSet(i, TypeSOA); soa >= 0 {
@@ -282,19 +301,23 @@ func (w *recordWriter) chain() bool {
 }
 
 func (w *recordWriter) bucket(n int) bool {
-	c := w.s.NSEC3
-	for i := range c.Buckets[n].Len() {
-		p := Pos{n, i}
-		w.owner = c.AppendOwner(w.owner[:0], p, w.s.Origin())
-		w.rdata = c.AppendRData(w.rdata[:0], p)
-		if !w.yield(Record{w.owner, TypeNSEC3, w.s.NegativeTTL, w.rdata}) {
-			return false
-		}
-		b := c.Buckets[n]
-		from, to := b.Range(i)
-		if !w.sigs(&b.Sigs, from, to, TypeNSEC3, w.s.OwnerLabels(nil)+1, w.s.NegativeTTL) {
+	for i := range w.s.NSEC3.Buckets[n].Len() {
+		if !w.hash(Pos{n, i}) {
 			return false
 		}
 	}
 	return true
+}
+
+// hash yields the NSEC3 record at p with its signatures.
+func (w *recordWriter) hash(p Pos) bool {
+	c := w.s.NSEC3
+	w.owner = c.AppendOwner(w.owner[:0], p, w.s.Origin())
+	w.rdata = c.AppendRData(w.rdata[:0], p)
+	if !w.yield(Record{w.owner, TypeNSEC3, w.s.NegativeTTL, w.rdata}) {
+		return false
+	}
+	b := c.Buckets[p.Block]
+	from, to := b.Range(p.Name)
+	return w.sigs(&b.Sigs, from, to, TypeNSEC3, w.s.OwnerLabels(nil)+1, w.s.NegativeTTL)
 }

@@ -231,7 +231,7 @@ func compareDS(t *testing.T, s *Store, e keystore.Entry) {
 		if got, ok := run(t, s.dir.Path(), "dnssec-dsfromkey", "-a", flag[0], e.ID+publicSuffix); ok && got != want {
 			t.Errorf("dnssec-dsfromkey says %s, we %s", got, want)
 		}
-		if got, ok := run(t, s.dir.Path(), "ldns-key2ds", "-n", flag[1], e.ID+publicSuffix); ok {
+		if got, ok := run(t, s.dir.Path(), "ldns-key2ds", "-n", "-f", flag[1], e.ID+publicSuffix); ok {
 			fields := strings.Fields(got)
 			if last := fields[len(fields)-1]; !strings.HasSuffix(want, strings.ToUpper(last)) {
 				t.Errorf("ldns-key2ds says %s, we %s", got, want)

@@ -130,7 +130,7 @@ func TestDS_BelievesOnlyWhatIsShown(t *testing.T) {
 		{"no DS and an SOA from elsewhere", reply(dns.RcodeSuccess, "net. 60 SOA a. b. 1 2 3 4 5"), nil, nil, "without the SOA"},
 		{"a DS of another name", reply(dns.RcodeSuccess, "example.net. 60 DS 1 13 2 00"), nil, nil, "without the SOA"},
 		{"the same DS twice", reply(dns.RcodeSuccess, "Example.org. 60 DS 1 13 2 00", "example.org. 60 DS 1 13 2 00"), nil, []uint16{1}, ""},
-		{"not implemented", reply(dns.RcodeNotImplemented, soa), nil, nil, "answers NOTIMP"},
+		{"an error of the server", reply(dns.RcodeNotImplemented, soa), nil, nil, "answers NOTIMP"},
 		{"another question", func(q *dns.Msg) *dns.Msg {
 			m := reply(dns.RcodeSuccess, soa)(q)
 			m.Question[0].Qtype = dns.TypeA

@@ -43,7 +43,7 @@ export COREFILE
 define ZONE
 $$ORIGIN example.org.
 $$TTL 3600
-@       IN SOA   ns1 hostmaster 1 7200 3600 1209600 300
+@       IN SOA   ns1 hostmaster 1 7200 3600 259200 300
         IN NS    ns1
         IN NS    ns2
         IN MX    10 mail

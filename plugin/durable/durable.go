@@ -60,8 +60,9 @@ const (
 // Dir is a directory whose files are changed durably. It need not exist before
 // the first change.
 type Dir struct {
-	path string
-	turn chan struct{} // holds a token while a goroutine of this process has the lock
+	path  string
+	turn  chan struct{} // holds a token while a goroutine of this process has the lock
+	swept bool          // by this process; under the lock
 
 	// Fault, if set, is asked before each step; an error stops there. It is for
 	// tests of what a full disk or a stop at that moment leaves behind.
@@ -77,8 +78,8 @@ func (d *Dir) Path(name ...string) string {
 }
 
 // Exclusive runs work while no other user of the directory, in this process or
-// another, is in Exclusive; it makes the directory if it is not there and removes
-// temporary files that an interrupted writer left.
+// another, is in Exclusive. It makes the directory if it is not there; the first
+// call removes temporary files that an interrupted writer left.
 func (d *Dir) Exclusive(ctx context.Context, work func() error) error {
 	if err := ctx.Err(); err != nil { // select would choose at random
 		return fmt.Errorf("directory %s: %w", d.path, err)
@@ -97,7 +98,10 @@ func (d *Dir) Exclusive(ctx context.Context, work func() error) error {
 		return fmt.Errorf("directory %s: lock: %w", d.path, err)
 	}
 	defer unlock()
-	d.sweep()
+	if !d.swept { // once: it reads the whole directory
+		d.sweep()
+		d.swept = true
+	}
 	return work()
 }
 

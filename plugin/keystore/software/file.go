@@ -72,18 +72,21 @@ type files struct {
 
 // scan finds the keys of a zone, sorted by name.
 func (s *Store) scan(zone string) ([]files, error) {
-	list, err := os.ReadDir(s.dir.Path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	names, err := s.names()
 	if err != nil {
 		return nil, err
 	}
 	want := strings.ToLower(store.FileName(zone))
 	var found []files
-	for _, e := range list {
+	for _, name := range names {
+		// A directory may hold the keys of thousands of zones: most names are
+		// passed over here. The final dot may be missing.
+		n := len(want)
+		if len(name) <= n || name[0] != 'K' || !strings.EqualFold(name[1:n], want[:n-1]) {
+			continue
+		}
 		for _, suffix := range []string{publicSuffix, privateSuffix, stateSuffix} {
-			base, ok := strings.CutSuffix(e.Name(), suffix)
+			base, ok := strings.CutSuffix(name, suffix)
 			id, valid := parseID(base)
 			if !ok || !valid || id.zone != want {
 				continue
@@ -103,6 +106,19 @@ func (s *Store) scan(zone string) ([]files, error) {
 	found = slices.DeleteFunc(found, func(f files) bool { return !f.public && !f.private })
 	slices.SortFunc(found, func(a, b files) int { return strings.Compare(a.name, b.name) })
 	return found, nil
+}
+
+// names returns the names of all files; of a missing directory none.
+func (s *Store) names() ([]string, error) {
+	dir, err := os.Open(s.dir.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.Readdirnames(-1)
 }
 
 // find returns the files of one key of a zone.

@@ -172,16 +172,7 @@ zone "example.org" { type primary; file "zone"; check-integrity no; };
 func zoneFile(t *testing.T, s *zone.Signed) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	for rec := range s.SignedRecords() {
-		name, _, err := dns.UnpackDomainName(rec.Owner, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h := dns.RR_Header{Name: name, Rrtype: rec.Type, Class: dns.ClassINET, Ttl: rec.TTL, Rdlength: uint16(len(rec.RData))}
-		rr, _, err := dns.UnpackRRWithHeader(h, rec.RData, 0)
-		if err != nil {
-			t.Fatalf("%s %d: %v", name, rec.Type, err)
-		}
+	for _, rr := range records(t, s) {
 		fmt.Fprintln(&out, rr)
 	}
 	return out.Bytes()

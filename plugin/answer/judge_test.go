@@ -1,0 +1,159 @@
+package answer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/verify"
+	"github.com/autosign-dns/autosign/plugin/verify/reference"
+	"github.com/autosign-dns/autosign/plugin/zone"
+	"github.com/miekg/dns"
+)
+
+// court judges answers from one zone by what shares no code with them: a
+// validator, a slow lookup, and a resolver that believes every proof.
+type court struct {
+	zone  *zone.Signed
+	ref   *reference.Zone
+	trust verify.Trust
+	cache *reference.Cache
+}
+
+func newCourt(t testing.TB, s *zone.Signed) *court {
+	t.Helper()
+	origin, _, _ := dns.UnpackDomainName(s.Origin(), 0)
+	return &court{
+		zone:  s,
+		ref:   reference.New(origin, records(t, s)),
+		trust: verify.Trust{Zone: s.Origin(), Keys: [][]byte{newTestSigner().rdata}, Now: time.Unix(testNow, 0), CapTTL: true},
+		cache: reference.NewCache(origin),
+	}
+}
+
+// records returns the records of a signed zone.
+func records(t testing.TB, s *zone.Signed) []dns.RR {
+	t.Helper()
+	var list []dns.RR
+	for rec := range s.SignedRecords() {
+		name, _, err := dns.UnpackDomainName(rec.Owner, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := dns.RR_Header{Name: name, Rrtype: rec.Type, Class: dns.ClassINET, Ttl: rec.TTL, Rdlength: uint16(len(rec.RData))}
+		rr, _, err := dns.UnpackRRWithHeader(h, rec.RData, 0)
+		if err != nil {
+			t.Fatalf("%s %d: %v", name, rec.Type, err)
+		}
+		list = append(list, rr)
+	}
+	return list
+}
+
+// kinds are our names for the judge's kinds of answers.
+var kinds = map[verify.Kind]Kind{
+	verify.Positive: Positive, verify.Wildcard: Wildcard, verify.NoData: NoData, verify.NameError: NameError,
+	verify.Referral: Referral, verify.Alias: Alias, verify.Overflow: Alias,
+}
+
+// judge asks a question with DO and judges the answer; without DO it has to say
+// the same.
+func (c *court) judge(t testing.TB, name string, typ uint16) error {
+	q := &Query{Name: wire(t, name), Type: typ, Class: dns.ClassINET, EDNS: true, DO: true, UDPSize: 1232, MaxSize: 65535, Now: testNow}
+	m, res := ask(t, c.zone, q)
+	v, err := verify.Answer(m, c.trust)
+	if err != nil {
+		return fmt.Errorf("%w\n%v", err, m)
+	}
+	made := typ == dns.TypeRRSIG || typ == dns.TypeNSEC || typ == dns.TypeCNAME || typ == dns.TypeANY // what the two call it differs
+	if kinds[v.Kind] != res.Kind && !made {
+		return fmt.Errorf("%s %s is proven to be %v, and said to be %v\n%v", name, dns.Type(typ), kinds[v.Kind], res.Kind, m)
+	}
+	want := c.ref.Lookup(name, typ)
+	if err := want.Check(m); err != nil {
+		return fmt.Errorf("%s %s: %w\n%v", name, dns.Type(typ), err, m)
+	}
+	if typ != dns.TypeNSEC {
+		c.cache.Learn(m)
+	}
+	q.DO = false
+	plain, _ := ask(t, c.zone, q)
+	if err := want.Check(plain); err != nil {
+		return fmt.Errorf("%s %s without DO: %w\n%v", name, dns.Type(typ), err, plain)
+	}
+	return nil
+}
+
+// TestAppend_judged has every question to the zone with every corner judged.
+func TestAppend_judged(t *testing.T) {
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			s := corners(t, m)
+			c := newCourt(t, s)
+			for _, text := range append(questions(t), everyName(s)...) {
+				q := query(t, text)
+				name, _, err := dns.UnpackDomainName(q.Name, 0)
+				if err != nil || !zone.ValidWire(q.Name) {
+					continue
+				}
+				if err := c.judge(t, name, q.Type); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := c.ref.Contradiction(c.cache); err != nil {
+				t.Errorf("a resolver that believes all proofs: %v", err)
+			}
+		})
+	}
+}
+
+// TestP8a_NoProofDeniesWhatExists feeds the proofs of many answers to a
+// resolver that uses them for other questions (RFC 8198), and asks it for
+// every name and type that exists.
+func TestP8a_NoProofDeniesWhatExists(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 1))
+	for n := range 60 {
+		octets := make([]byte, 600)
+		for i := range octets {
+			octets[i] = byte(r.Uint32())
+		}
+		if err := judgeRandom(t, modes[n%len(modes)], octets, 40); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// judgeRandom makes a zone and questions of random octets and has them judged.
+func judgeRandom(t testing.TB, m mode, octets []byte, count int) error {
+	choose := &choices{octets}
+	text := choose.zone()
+	rrs := parse(t, "example.org.", text)
+	z, err := build(t, "example.org.", rrs)
+	if err != nil {
+		return fmt.Errorf("the zone is refused: %w\n%s", err, text)
+	}
+	c := newCourt(t, newTestSigner().zone(z, m))
+	for range count {
+		name, typ := choose.question(rrs)
+		if err := c.judge(t, name, typ); err != nil {
+			return fmt.Errorf("%s: %w\nin the zone\n%s", m.name, err, text)
+		}
+	}
+	if err := c.ref.Contradiction(c.cache); err != nil {
+		return fmt.Errorf("%s: a resolver that believes all proofs: %w\nin the zone\n%s", m.name, err, text)
+	}
+	return nil
+}
+
+// FuzzAppend has answers to random questions from random zones judged.
+func FuzzAppend(f *testing.F) {
+	for n := range modes {
+		f.Add(byte(n), []byte("a zone and what is asked of it are made of these octets"))
+	}
+	f.Fuzz(func(t *testing.T, n byte, octets []byte) {
+		if err := judgeRandom(t, modes[int(n)%len(modes)], octets, 12); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -45,9 +45,12 @@ type Verdict struct {
 	// opt-out span (RFC 5155 section 9.2), and for a question of type RRSIG:
 	// signatures are not signed.
 	Secure bool
-	Name   []byte // what Kind is said of: the question's name or the end of its chain; wire form, lower case
-	Cut    []byte // Referral: the owner of the NS set
-	Hops   int    // CNAME and DNAME records followed
+	// FromWildcard says that a wildcard decided: with Wildcard by its records, with
+	// NoData by its want of them.
+	FromWildcard bool
+	Name         []byte // what Kind is said of: the question's name or the end of its chain; wire form, lower case
+	Cut          []byte // Referral: the owner of the NS set
+	Hops         int    // CNAME and DNAME records followed
 }
 
 // Answer judges the response to a query with the DO flag as a validator does

@@ -53,8 +53,8 @@ func (r *response) step(v *Verdict) (more bool, err error) {
 	if found || err != nil {
 		return false, err
 	}
-	if more, err = r.dname(v); more || err != nil || v.Kind == Overflow {
-		return more, err
+	if d := r.above(v.Name); d != nil {
+		return r.dname(v, d)
 	}
 	if c := findPart(r.answer, v.Name, typeCNAME); c != nil {
 		return true, r.cname(v, c)
@@ -87,7 +87,7 @@ func (r *response) positive(v *Verdict) (found bool, err error) {
 			return true, err
 		}
 		if p.expanded() {
-			v.Kind = Wildcard
+			v.Kind, v.FromWildcard = Wildcard, true
 		}
 	}
 	if !found {
@@ -138,11 +138,8 @@ func (r *response) coveredByDNAME(name []byte) bool { return r.above(name) != ni
 
 // dname follows a DNAME above the name; the CNAME that it makes must be there
 // (RFC 6672 section 3.1).
-func (r *response) dname(v *Verdict) (more bool, err error) {
-	d := r.above(v.Name)
-	if d == nil {
-		return false, nil
-	}
+func (r *response) dname(v *Verdict, d *part) (more bool, err error) {
+	again := d.used
 	d.used = true
 	if err := r.authentic(d); err != nil {
 		return false, err
@@ -156,6 +153,10 @@ func (r *response) dname(v *Verdict) (more bool, err error) {
 		return false, r.rcode(dns.RcodeYXDomain)
 	}
 	c := findPart(r.answer, v.Name, typeCNAME)
+	if c == nil && again { // a DNAME that leads below itself: the rest is left to the resolver
+		v.Kind = Alias
+		return false, r.rcode(dns.RcodeSuccess)
+	}
 	if c == nil {
 		return false, fmt.Errorf("%s: without the CNAME that it makes", d)
 	}
@@ -163,8 +164,26 @@ func (r *response) dname(v *Verdict) (more bool, err error) {
 	if c.signed() || c.count > 1 || !equalNames(c.first(), target) || c.ttl != d.ttl && c.ttl != 0 {
 		return false, fmt.Errorf("%s: makes another CNAME than the one there", d)
 	}
+	if (r.qtype == typeCNAME || r.qtype == typeANY) && !r.speaksOf(target) {
+		return false, r.rcode(dns.RcodeSuccess) // it is what was asked for
+	}
 	v.Name = target
 	return true, nil
+}
+
+// speaksOf reports whether the response goes on with a name.
+func (r *response) speaksOf(name []byte) bool {
+	for _, p := range r.answer {
+		if bytes.Equal(p.owner, name) {
+			return true
+		}
+	}
+	for _, p := range r.auth {
+		if p.typ == typeSOA || p.typ == typeNS && below(p.owner, r.t.Zone) {
+			return true
+		}
+	}
+	return false
 }
 
 // negative judges a name of which the answer section has nothing: a referral, a

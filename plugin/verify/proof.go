@@ -183,6 +183,7 @@ func (r *response) denyWildcard(v *Verdict, wildcard []byte) error {
 		if err := d.lacks(r, wildcard); err != nil {
 			return err
 		}
+		v.FromWildcard = true
 		return r.rcode(dns.RcodeSuccess)
 	}
 	d := r.proof.cover(wildcard)
@@ -190,6 +191,7 @@ func (r *response) denyWildcard(v *Verdict, wildcard []byte) error {
 		return fmt.Errorf("no record matches or covers %s", nameString(wildcard))
 	}
 	if d.next != nil && below(d.next, wildcard) {
+		v.FromWildcard = true
 		return r.rcode(dns.RcodeSuccess) // the wildcard is an empty non-terminal
 	}
 	v.Kind = NameError

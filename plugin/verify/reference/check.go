@@ -1,9 +1,11 @@
 package reference
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
+	"github.com/autosign-dns/autosign/plugin/verify"
 	"github.com/miekg/dns"
 )
 
@@ -15,7 +17,7 @@ const MinChain = 16
 // records of the answer section, of a referral those of the authority section;
 // signatures and TTLs aside. For ANY one of the sets is enough (RFC 8482).
 func (e Expected) Check(m *dns.Msg) error {
-	if m.Truncated {
+	if m.Truncated || e.Or != nil && e.Or.Check(m) == nil {
 		return nil
 	}
 	got := plain(m.Answer)
@@ -57,6 +59,30 @@ func (e Expected) Check(m *dns.Msg) error {
 	return sameSet(got, slices.Concat(e.Sets...))
 }
 
+// Agrees compares what a response proves with what is expected.
+func (e Expected) Agrees(v verify.Verdict) error {
+	if v.Kind == verify.Truncated || e.Or != nil && e.Or.Agrees(v) == nil {
+		return nil
+	}
+	kinds := map[Kind]verify.Kind{
+		Answer: verify.Positive, NoData: verify.NoData, NameError: verify.NameError, Referral: verify.Referral,
+		Outside: verify.Alias, Loop: verify.Alias, Overflow: verify.Overflow,
+	}
+	switch {
+	case v.Kind == verify.Alias && v.Hops >= MinChain:
+		return nil // the rest is left to the resolver
+	case kinds[e.Kind] != v.Kind && !(e.Kind == Answer && v.Kind == verify.Wildcard):
+		return fmt.Errorf("proves %s, want %s", v.Kind, e.Kind)
+	case !bytes.Equal(v.Name, e.Name.Wire()):
+		return fmt.Errorf("proves something of %x, want %s", v.Name, e.Name)
+	case e.Kind == Referral && v.Secure != e.Secure:
+		return fmt.Errorf("secure is %v at a delegation, want %v", v.Secure, e.Secure)
+	case (e.Kind == Answer || e.Kind == NoData) && e.Qtype != dns.TypeRRSIG && v.FromWildcard != e.Wildcard:
+		return fmt.Errorf("from a wildcard is %v, want %v", v.FromWildcard, e.Wildcard)
+	}
+	return nil
+}
+
 // checkAny wants whole sets of those that are there.
 func (e Expected) checkAny(got []dns.RR, m *dns.Msg) error {
 	taken := 0
@@ -91,7 +117,28 @@ func plain(rrs []dns.RR) []dns.RR {
 	return list
 }
 
-func same(a, b dns.RR) bool { return dns.IsDuplicate(a, b) }
+// same compares two records: names without regard to case, hexadecimal fields
+// by what they stand for.
+func same(a, b dns.RR) bool {
+	if dns.IsDuplicate(a, b) {
+		return true
+	}
+	x, y := packed(a), packed(b)
+	return x != "" && x == y
+}
+
+// packed returns a record in wire form, its owner in lower case and its TTL 0.
+func packed(rr dns.RR) string {
+	rr = dns.Copy(rr)
+	h := rr.Header()
+	h.Name, h.Ttl = dns.CanonicalName(h.Name), 0
+	buf := make([]byte, dns.Len(rr)+512)
+	n, err := dns.PackRR(rr, buf, 0, nil, false)
+	if err != nil {
+		return ""
+	}
+	return string(buf[:n])
+}
 
 // sameSet compares records in any order.
 func sameSet(got, want []dns.RR) error {

@@ -106,6 +106,11 @@ type Expected struct {
 	Wildcard bool // Name was answered, or denied, from a wildcard
 	NS       []dns.RR
 	Secure   bool // Referral: there is a DS
+
+	// Or is another right response. A DNAME makes a CNAME: RFC 6672 section 3.2
+	// goes on from there whatever was asked, but CNAME and ANY are answered by it.
+	// The NSEC record of a delegation is the parent's, and so may be asked of it.
+	Or *Expected
 }
 
 // Zone is a zone by names.
@@ -173,7 +178,7 @@ func (z *Zone) isCut(name Name) bool {
 // 6672 section 3.2). The name must be in the zone.
 func (z *Zone) Lookup(qname string, qtype uint16) Expected {
 	e := Expected{Name: ParseName(qname), Qtype: qtype, Kind: Answer}
-	seen := map[string]bool{}
+	seen := map[string]bool{e.Name.key(): true}
 	for z.step(&e, qtype) {
 		if !e.Name.under(z.Origin) {
 			e.Kind = Outside
@@ -201,9 +206,12 @@ func (z *Zone) step(e *Expected, qtype uint16) bool {
 			z.refer(e, up)
 			return false
 		}
-		return z.substitute(e, z.set(up, dns.TypeDNAME)[0].(*dns.DNAME), up)
+		return z.substitute(e, z.set(up, dns.TypeDNAME)[0].(*dns.DNAME), up, qtype)
 	}
-	if z.isCut(e.Name) && qtype != dns.TypeDS && !(qtype == dns.TypeNSEC && z.nsec) {
+	if z.isCut(e.Name) && qtype != dns.TypeDS {
+		if qtype == dns.TypeNSEC && z.nsec {
+			e.Or = &Expected{Name: e.Name, Qtype: qtype, Kind: Answer, Chain: slices.Clone(e.Chain)}
+		}
 		z.refer(e, e.Name)
 		return false
 	}
@@ -231,7 +239,8 @@ func (z *Zone) refer(e *Expected, cut Name) {
 // at answers from the records of a node, which may be a wildcard's.
 func (z *Zone) at(e *Expected, node Name, qtype uint16) bool {
 	sets := z.sets[node.key()]
-	if c := sets[dns.TypeCNAME]; c != nil && !slices.Contains([]uint16{dns.TypeCNAME, dns.TypeANY, dns.TypeNSEC, dns.TypeRRSIG}, qtype) {
+	direct := qtype == dns.TypeCNAME || qtype == dns.TypeANY || qtype == dns.TypeRRSIG || qtype == dns.TypeNSEC && z.nsec
+	if c := sets[dns.TypeCNAME]; c != nil && !direct {
 		e.Chain = append(e.Chain, rename(c[0], e.Name))
 		e.Name = ParseName(c[0].(*dns.CNAME).Target)
 		e.Wildcard = false
@@ -256,15 +265,21 @@ func (z *Zone) at(e *Expected, node Name, qtype uint16) bool {
 }
 
 // substitute makes the CNAME of a DNAME.
-func (z *Zone) substitute(e *Expected, d *dns.DNAME, owner Name) bool {
-	e.Chain = append(e.Chain, d)
+func (z *Zone) substitute(e *Expected, d *dns.DNAME, owner Name, qtype uint16) bool {
+	if !slices.Contains(e.Chain, dns.RR(d)) { // a section has a set once
+		e.Chain = append(e.Chain, d)
+	}
 	target := append(ParseName(d.Target), e.Name[len(owner):]...)
 	if len(target.Wire()) > 255 {
 		e.Kind = Overflow
 		return false
 	}
 	h := dns.RR_Header{Name: e.Name.String(), Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: d.Hdr.Ttl}
-	e.Chain = append(e.Chain, &dns.CNAME{Hdr: h, Target: target.String()})
+	c := &dns.CNAME{Hdr: h, Target: target.String()}
+	if e.Or == nil && (qtype == dns.TypeCNAME || qtype == dns.TypeANY) {
+		e.Or = &Expected{Name: e.Name, Qtype: qtype, Kind: Answer, Chain: slices.Clone(e.Chain), Sets: [][]dns.RR{{c}}}
+	}
+	e.Chain = append(e.Chain, c)
 	e.Name = target
 	return true
 }

@@ -226,7 +226,7 @@ func (r *response) denyHashed(v *Verdict) error {
 	}
 	if next.optOut {
 		r.optOut = true
-		if r.msg.Rcode == dns.RcodeSuccess && r.proof.match(wildcardOf(encloser)) == nil {
+		if r.msg.Rcode == dns.RcodeSuccess && (r.qtype == typeDS || r.proof.match(wildcardOf(encloser)) == nil) {
 			// An unsigned delegation asked for its DS, or an empty non-terminal
 			// of such (RFC 5155 sections 7.2.4 and 8.6, erratum 3441).
 			return nil

@@ -121,7 +121,7 @@ func agrees(got, want verdict, optout bool) bool {
 // be proven.
 func checkSweep(t *testing.T, s *server, m mode, tr verify.Trust, u *unbound, zone string) {
 	t.Helper()
-	qs := sweep(t, axfr(t, s.addr, zone), dns.TypeA, dns.TypeTXT, dns.TypeDS)
+	qs := sweep(t, axfr(t, s.addr, zone), zone, dns.TypeA, dns.TypeTXT, dns.TypeDS)
 	if len(qs) < 300 {
 		t.Fatalf("only %d questions", len(qs))
 	}

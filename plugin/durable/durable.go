@@ -108,8 +108,8 @@ func (d *Dir) Exclusive(ctx context.Context, work func() error) error {
 // Create writes a file that must not exist yet; otherwise the error is
 // fs.ErrExist. Call it inside Exclusive.
 func (d *Dir) Create(name string, data []byte) error {
-	return d.put(name, bytesOf(data), Link, func(temp, path string) error {
-		err := os.Link(temp, path)
+	return d.put(name, bytesOf(data), func(temp, path string) error {
+		err := d.step(Link, name, func() error { return os.Link(temp, path) })
 		if err == nil || errors.Is(err, fs.ErrExist) || !noLinks(err) {
 			return err
 		}
@@ -118,19 +118,21 @@ func (d *Dir) Create(name string, data []byte) error {
 		if _, err := os.Lstat(path); err == nil {
 			return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 		}
-		return os.Rename(temp, path)
+		return d.step(Rename, name, func() error { return os.Rename(temp, path) })
 	})
 }
 
 // Replace writes a file, in place of one that exists or not. Call it inside
 // Exclusive.
 func (d *Dir) Replace(name string, data []byte) error {
-	return d.put(name, bytesOf(data), Rename, os.Rename)
+	return d.ReplaceBy(name, bytesOf(data))
 }
 
 // ReplaceBy is Replace for content that is better not held in memory as a whole.
 func (d *Dir) ReplaceBy(name string, write func(io.Writer) error) error {
-	return d.put(name, write, Rename, os.Rename)
+	return d.put(name, write, func(temp, path string) error {
+		return d.step(Rename, name, func() error { return os.Rename(temp, path) })
+	})
 }
 
 func bytesOf(data []byte) func(io.Writer) error {
@@ -141,12 +143,12 @@ func bytesOf(data []byte) func(io.Writer) error {
 }
 
 // put writes a temporary file and gives it its name.
-func (d *Dir) put(name string, write func(io.Writer) error, step Step, publish func(temp, path string) error) error {
+func (d *Dir) put(name string, write func(io.Writer) error, publish func(temp, path string) error) error {
 	path, temp := d.Path(name), d.Path(tempPrefix+rand.Text()+tempSuffix)
 	defer os.Remove(temp) // there only after a failure, or as the second link
 	err := d.writeTemp(temp, name, write)
 	if err == nil {
-		err = d.step(step, name, func() error { return publish(temp, path) })
+		err = publish(temp, path)
 	}
 	if err == nil {
 		err = d.syncDir(name)

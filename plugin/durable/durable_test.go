@@ -56,6 +56,30 @@ func TestCreate_NeverReplaces(t *testing.T) {
 	})
 }
 
+// TestCreate_WithoutLinks is a file system that has none: renamed, but still not
+// over anything.
+func TestCreate_WithoutLinks(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS} {
+		d := New(t.TempDir())
+		d.Fault = func(s Step, _ string) error {
+			if s == Link {
+				return errno
+			}
+			return nil
+		}
+		exclusive(t, d, func() error { return d.Create("a", []byte("one")) })
+		exclusive(t, d, func() error {
+			if err := d.Create("a", []byte("two")); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("%v: second Create: %v, want ErrExist", errno, err)
+			}
+			return nil
+		})
+		if got := content(t, d, "a"); got != "one" {
+			t.Errorf("%v: content %q, want that of the first", errno, got)
+		}
+	}
+}
+
 func TestReplace_LeavesOneFile(t *testing.T) {
 	d := New(t.TempDir())
 	exclusive(t, d, func() error {

@@ -26,7 +26,7 @@ const (
 	maxDNSKEYTTL = 7 * day
 
 	maxSalt           = 255 // octets; RFC 5155 section 3.1.4
-	refusedIterations = 51  // BIND, Knot and Unbound accept 50 at most
+	refusedIterations = 51  // since CVE-2023-50868 BIND and Knot Resolver take more than 50 as insecure
 	maxWorkers        = 1024
 )
 

@@ -330,7 +330,7 @@ func checkOrder(t *testing.T, z *Zone) {
 func TestBuild_AgreesWithAnOracle(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	built := 0
-	for range 3000 {
+	for range 1000 {
 		data := make([]byte, 4*(1+r.IntN(12)))
 		for i := range data {
 			data[i] = byte(r.Uint32())
@@ -339,7 +339,7 @@ func TestBuild_AgreesWithAnOracle(t *testing.T) {
 			built++
 		}
 	}
-	if built < 300 {
+	if built < 100 {
 		t.Errorf("only %d zones were not refused: the test proves little", built)
 	}
 }

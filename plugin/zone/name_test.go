@@ -154,9 +154,9 @@ func TestAppendKey_P21_OrderIsCanonical(t *testing.T) {
 // Every pair of short names over the octets that keys treat in a way of their own.
 func TestAppendKey_P21_ShortNamesExhaustively(t *testing.T) {
 	var short [][]byte
-	for _, a := range []byte{0, 1, 2, 'A', 'b', 0xff} {
+	for _, a := range []byte{0, 1, 2, 'A', 0xff} {
 		short = append(short, []byte{1, a})
-		for _, b := range []byte{0, 1, 2, 'a', 0xff} {
+		for _, b := range []byte{0, 1, 'a'} {
 			short = append(short, []byte{2, a, b})
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures autosign beside its peers in one run, so that the
 // figures compare on any machine: Knot's kzonesign, the raw ECDSA signature of
 // Go, and CoreDNS's own file and whoami. It makes its zones itself.
@@ -6,7 +8,7 @@
 //	go run ./test/bench -zones S,M,L     the million delegations too
 //	go run ./test/bench -parts answers -check
 //
-// It needs two cores, taskset, dnsperf and kzonesign.
+// It needs Linux, two cores, taskset, dnsperf and kzonesign.
 package main
 
 import (
@@ -21,6 +23,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -66,7 +69,7 @@ func main() {
 	if *job {
 		err = runJob(flag.Args())
 	} else {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		err = b.run(ctx, strings.Split(*zones, ","), strings.Split(*only, ","), strings.Split(*denials, ","))
 		stop()
 		b.table.Print(os.Stdout)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -22,12 +24,16 @@ type Cost struct {
 	PeakKiB   int64 // largest resident set
 }
 
+// endsWithUs has the kernel end a process when this one ends, however that comes about.
+var endsWithUs = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+
 // run runs a command to its end, bounded in time, and returns its cost and its
 // standard output.
 func run(ctx context.Context, limit time.Duration, name string, args ...string) (Cost, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = endsWithUs
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	start := time.Now()
@@ -86,6 +92,7 @@ func (s Spec) Start() (*Server, error) {
 	}
 	srv := &Server{cmd: exec.Command(args[0], args[1:]...), ended: make(chan struct{}), news: make(chan struct{})}
 	srv.cmd.Dir = s.Dir
+	srv.cmd.SysProcAttr = endsWithUs
 	srv.cmd.Env = os.Environ()
 	if s.Procs > 0 {
 		srv.cmd.Env = append(srv.cmd.Env, "GOMAXPROCS="+strconv.Itoa(s.Procs))

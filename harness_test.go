@@ -3,8 +3,11 @@ package autosign
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +29,11 @@ import (
 	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
-func init() { clog.Discard() }
+func init() {
+	if os.Getenv("AUTOSIGN_TEST_LOG") == "" {
+		clog.Discard()
+	}
+}
 
 const testZone = `
 @	3600	IN	SOA	ns1 hostmaster 10 7200 3600 345600 300
@@ -284,4 +291,25 @@ func wantError(t *testing.T, err error, parts ...string) {
 			t.Errorf("error %q does not say %q", err, part)
 		}
 	}
+}
+
+// presignedText signs a DNSKEY set as the holder of an off-line KSK does.
+func presignedText(t *testing.T, keys []keystore.Entry, by keystore.Entry, s crypto.Signer, now time.Time) string {
+	t.Helper()
+	var set []dns.RR
+	var b strings.Builder
+	for _, e := range keys {
+		k := &dns.DNSKEY{Hdr: dns.RR_Header{Name: "example.org.", Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
+			Flags: e.Key.Flags, Protocol: 3, Algorithm: uint8(e.Key.Algorithm), PublicKey: base64.StdEncoding.EncodeToString(e.Key.Public)}
+		set = append(set, k)
+		fmt.Fprintln(&b, k)
+	}
+	sig := &dns.RRSIG{Hdr: dns.RR_Header{Name: "example.org.", Rrtype: dns.TypeRRSIG, Class: dns.ClassINET, Ttl: 3600},
+		Algorithm: uint8(by.Key.Algorithm), KeyTag: by.Key.Tag, SignerName: "example.org.",
+		Inception: uint32(now.Add(-time.Hour).Unix()), Expiration: uint32(now.Add(30 * 24 * time.Hour).Unix())}
+	if err := sig.Sign(s, set); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(&b, sig)
+	return b.String()
 }

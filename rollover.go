@@ -20,6 +20,10 @@ const (
 // pointer costs next to nothing, but not for a hundred thousand zones.
 const poll = 50 * time.Millisecond
 
+// clockSlack is how far the clock may be set back without anything being
+// looked at for it.
+const clockSlack = time.Minute
+
 // maxPasses bounds the zones worked on at a time. Most of a pass is waiting for
 // a place in the crew.
 const maxPasses = 64
@@ -38,6 +42,7 @@ type loop struct {
 
 	mu      sync.Mutex
 	started bool
+	last    time.Time // wall time of the last look
 	signers []*signer
 	agenda  agenda.Agenda
 	byName  map[string]*signer
@@ -102,8 +107,12 @@ func (l *loop) look(now time.Time) time.Duration {
 	for item, ok := l.agenda.Due(now); ok; item, ok = l.agenda.Due(now) {
 		l.begin(l.byName[item.Zone])
 	}
+	back := now.Before(l.last.Add(-clockSlack))
+	l.last = now
 	for _, s := range l.signers {
-		if !s.busy && s.sourceChanged() {
+		// With the clock set back, what is planned is too late, and signatures
+		// may not be valid yet.
+		if back || !s.busy && !s.unread && s.sourceChanged() {
 			l.begin(s)
 		}
 	}

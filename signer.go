@@ -58,6 +58,7 @@ type signer struct {
 	// The loop's, under its lock.
 	loop        *loop
 	busy, again bool
+	unread      bool // the pass failed before it read the source: it is tried again in its time
 
 	// Under mu: who waits for a pass, and what verification behind the swap found.
 	mu      sync.Mutex
@@ -192,6 +193,9 @@ func (s *signer) pass(ctx context.Context) {
 			due = now.Add(time.Minute)
 		}
 	}
+	if !next.IsZero() && !next.After(now) {
+		next = now.Add(time.Minute)
+	}
 	if s.tried++; err == nil {
 		s.tried = 0
 		metrics.Succeed(s.zone, s.view, now)
@@ -199,6 +203,7 @@ func (s *signer) pass(ctx context.Context) {
 		retry = now.Add(min(time.Second<<min(s.tried-1, 10), 10*time.Minute))
 	}
 	s.loop.plan(s, due, next, retry)
+	s.unread = err != nil && s.sourceChanged()
 	if err != nil && ctx.Err() == nil {
 		e := event.Event{Kind: event.Refused, Err: err, Reason: reason(err), Next: retry}
 		if v := s.served.Load(); v != nil {
@@ -239,7 +244,9 @@ func (s *signer) work(ctx context.Context, asked bool) (next time.Time, err erro
 	if err != nil {
 		return m.frozen, err
 	}
-	next = sooner(r.next, m.frozen)
+	if next = r.next; !m.frozen.IsZero() {
+		next = m.frozen
+	}
 	if v := s.takeVerdict(); v != nil {
 		s.unmade = true
 		if v.good != nil {

@@ -108,7 +108,9 @@ func (b *Builder) isDNSSEC(typ uint16, ttl uint32, rdata []byte) bool {
 	switch typ {
 	case TypeDNSKEY:
 		if b.ownerKey.keyLen == 0 {
-			b.presigned.TTL = ttl
+			if len(b.presigned.Keys) == 0 || ttl < b.presigned.TTL {
+				b.presigned.TTL = ttl
+			}
 			b.presigned.Keys = append(b.presigned.Keys, bytes.Clone(rdata))
 		}
 	case TypeRRSIG:

@@ -62,8 +62,8 @@ type Zone struct {
 	stats  Stats
 
 	// Presigned are the DNSKEY set that the source itself brought, with the
-	// RRSIGs over it, for ZSK-only signing (REFERENCE.md R6 describes the use).
-	// They are in no block. Nil when the source has no DNSKEY.
+	// RRSIGs over it, for zones whose KSK is kept elsewhere. They are in no
+	// block. Nil when the source has no DNSKEY.
 	Presigned *Presigned
 }
 

@@ -143,8 +143,27 @@ func find(s *zone.Signed, key []byte) (at zone.Pos, match bool) {
 
 // covering returns the position of the last name not after p that has an NSEC.
 func covering(s *zone.Signed, p zone.Pos) zone.Pos {
-	for !zone.InNSEC(s.At(p).Flags(p.Name)) {
-		p, _ = s.Prev(p)
+	for {
+		b := s.At(p)
+		switch f := b.Flags(p.Name); {
+		case zone.InNSEC(f):
+			return p
+		case f&zone.Occluded != 0:
+			// There may be any number of names below a cut or DNAME; the chain
+			// goes on from that itself.
+			p = occluder(s, b.Key(p.Name))
+		default:
+			p, _ = s.Prev(p)
+		}
 	}
-	return p
+}
+
+// occluder returns the position of the cut or DNAME above an occluded name.
+func occluder(s *zone.Signed, key []byte) (at zone.Pos) {
+	for n := 0; ; n = nextCloser(key, n) {
+		at, _ = s.Find(key[:n])
+		if s.At(at).Flags(at.Name)&(zone.Cut|zone.Redirect) != 0 {
+			return at
+		}
+	}
 }

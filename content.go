@@ -119,7 +119,7 @@ func (s *signer) acceptable(snap source.Snapshot, served *version) error {
 	rdata, _ := snap.Zone.SOA()
 	expire := time.Duration(binary.BigEndian.Uint32(rdata[len(rdata)-8:])) * time.Second
 	longest := time.Duration(snap.Zone.Stats().MaxTTL) * time.Second
-	warnings = append(warnings, s.policy.CheckZone(expire, longest, s.transfers)...)
+	warnings = append(warnings, s.policy.CheckZone(expire, longest, len(s.notifiers()) > 0)...)
 	if s.policy.Strict && len(warnings) > 0 {
 		return fmt.Errorf("refused, since the policy is strict: %w", errors.Join(warnings...))
 	}

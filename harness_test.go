@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,7 +199,7 @@ type place struct {
 	source *fakeSource
 	parent *fakeParent
 	policy policy.Policy
-	jump   time.Duration // of the wall clock
+	jump   atomic.Int64 // of the wall clock, nanoseconds
 	fresh  bool
 }
 
@@ -222,7 +223,7 @@ func (p *place) signer() *signer {
 		box: keyBox{store: p.keys, zone: "example.org."}, copies: p.copies, parent: p.parent, freshStore: p.fresh,
 		crew: newCrew(),
 	}
-	s.clock = newClock(func() time.Time { return time.Now().Round(0).Add(p.jump) })
+	s.clock = newClock(func() time.Time { return time.Now().Round(0).Add(time.Duration(p.jump.Load())) })
 	l := newLoop()
 	l.now = s.clock.now
 	l.poll = time.Minute

@@ -182,7 +182,7 @@ func (s *signer) published(v *version, made int, took time.Duration) {
 	metrics.Serve(s.zone, s.view, metrics.Serving{Serial: v.signed.Serial, Records: records, Expiry: expiry})
 	s.tell(event.Event{Kind: event.Published, Serial: v.signed.Serial, Signatures: made, Records: records,
 		Took: took, Expiry: expiry, Next: time.Unix(v.signed.Due, 0)})
-	for _, n := range s.notify {
+	for _, n := range s.notifiers() {
 		n.notify(s.zone)
 	}
 }

@@ -78,14 +78,14 @@ func TestP11_ClockJumps(t *testing.T) {
 				time.Sleep(3 * day)
 				synctest.Wait()
 				before := s.mustServe(t)
-				p.jump = tt.jump
+				p.jump.Store(int64(tt.jump))
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()
 				after := s.mustServe(t) // valid by the clock as it is now
 				if after.Serial < before.Serial {
 					t.Errorf("serial %d after %d", after.Serial, before.Serial)
 				}
-				p.jump = 0
+				p.jump.Store(int64(0))
 				time.Sleep(day)
 				synctest.Wait()
 				if again := s.mustServe(t); again.Serial < after.Serial {
@@ -276,21 +276,21 @@ func TestClock_JumpAhead_KeysStandStill(t *testing.T) {
 		s := p.start(t)
 		defer s.loop.stop()
 		time.Sleep(time.Hour)
-		p.jump = 60 * day
+		p.jump.Store(int64(60 * day))
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
 		if g := p.state().Generations; len(g) != 1 {
 			t.Fatalf("keys moved by a clock that jumped: %+v", g)
 		}
 		s.mustServe(t)
-		p.jump = 0
+		p.jump.Store(int64(0))
 		time.Sleep(day)
 		synctest.Wait()
 		if g := p.state().Generations; len(g) != 1 {
 			t.Errorf("keys moved after the clock came back: %+v", g)
 		}
 		s.mustServe(t)
-		p.jump = 60 * day // and now it stays there
+		p.jump.Store(int64(60 * day)) // and now it stays there
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()
 		if g := p.state().Generations; len(g) != 2 {

@@ -70,15 +70,36 @@ func setup(c *caddy.Controller) error {
 }
 
 // start binds a server block's lines to its other plugins and starts signing.
+// When that fails the whole Corefile does, and what its other blocks started
+// is stopped.
 func start(id any, a *Autosign, options []corefile.Options, config *dnsserver.Config, keys []string) error {
+	process.mu.Lock()
+	inst := enter(id)
+	err := a.bind(inst, options, config)
+	if err != nil {
+		process.instances = slices.DeleteFunc(process.instances, func(i *instance) bool { return i == inst })
+	}
+	process.mu.Unlock()
+	if err != nil {
+		inst.stop()
+		return err
+	}
+	scopes := scopesOf(keys, config)
+	for _, s := range a.signers {
+		parents.add(s, scopes)
+	}
+	inst.loop.start()
+	return nil
+}
+
+// bind finds the zones of a server block in the file plugin and joins them to
+// the instance. All faults are reported at once. The lock of process is held.
+func (a *Autosign) bind(inst *instance, options []corefile.Options, config *dnsserver.Config) error {
 	served, _ := fileOf(config)
 	var tell *notifier
 	if t, ok := config.Handler("transfer").(*transfer.Transfer); ok {
 		tell = newNotifier(t.Notify)
 	}
-	process.mu.Lock()
-	defer process.mu.Unlock()
-	inst := enter(id)
 	var faults []error
 	for _, o := range options {
 		fault := func(err error) { faults = append(faults, fmt.Errorf("%s:%d - %w", o.File, o.Line, err)) }
@@ -103,26 +124,14 @@ func start(id any, a *Autosign, options []corefile.Options, config *dnsserver.Co
 				continue
 			}
 			if tell != nil {
-				s.notify, s.transfers = append(s.notify, tell), true
+				s.notifyBy(tell)
 			}
 			a.zones.add(s.origin, s)
 			a.signers = append(a.signers, s)
 		}
 	}
-	if err := errors.Join(faults...); err != nil {
-		inst.blocks--
-		if inst.blocks == 0 {
-			process.instances = slices.DeleteFunc(process.instances, func(i *instance) bool { return i == inst })
-		}
-		return err
-	}
 	a.leaveChildren(served.Names)
-	scopes := scopesOf(keys, config)
-	for _, s := range a.signers {
-		parents.add(s, scopes)
-	}
-	inst.loop.start()
-	return nil
+	return errors.Join(faults...)
 }
 
 // fileOf returns the file plugin of a server block.

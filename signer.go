@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,8 +51,6 @@ type signer struct {
 	freshStore bool // the store was empty when this process opened it
 	clock      *clock
 	crew       *crew
-	transfers  bool // secondaries may take the zone
-	notify     []*notifier
 
 	served atomic.Pointer[version] // nil until first signed
 
@@ -60,8 +59,10 @@ type signer struct {
 	busy, again bool
 	unread      bool // the pass failed before it read the source: it is tried again in its time
 
-	// Under mu: who waits for a pass, and what verification behind the swap found.
+	// Under mu: who tells secondaries, who waits for a pass, and what verification
+	// behind the swap found.
 	mu      sync.Mutex
+	notify  []*notifier
 	waiting []chan error
 	verdict *verdict
 
@@ -166,6 +167,20 @@ func (s *signer) Sign(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%s: sign: %w", s.zone, ctx.Err())
 	}
+}
+
+// notifyBy has the secondaries of another server block told of new versions.
+func (s *signer) notifyBy(n *notifier) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notify = append(s.notify, n)
+}
+
+// notifiers returns who tells secondaries; without any the zone is not handed out.
+func (s *signer) notifiers() []*notifier {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.notify)
 }
 
 // takeWaiting returns who waits for a pass.

@@ -56,7 +56,7 @@ func (b *builder) continues(c *zone.Chain) bool {
 func (b *builder) chain(count int) *zone.Chain {
 	return &zone.Chain{
 		Iterations: b.param.Iterations,
-		Salt:       b.salt,
+		Salt:       slices.Clone(b.salt),
 		OptOut:     b.param.OptOut,
 		Bits:       bucketBits(count),
 		Count:      count,
@@ -67,11 +67,13 @@ func (b *builder) chain(count int) *zone.Chain {
 // depends on nothing but the number of hashes, so that equal zones have equal buckets.
 func bucketBits(count int) uint { return uint(min(bits.Len(uint(count/bucketHashes)), 24)) }
 
-// entry is a hash and the name it was made of.
+// entry is a hash and the name it was made of: block, and number in it.
 type entry struct {
-	hash hash
-	at   zone.Pos
+	hash        hash
+	block, name uint32
 }
+
+func (e entry) at() zone.Pos { return zone.Pos{Block: int(e.block), Name: int(e.name)} }
 
 func compareEntries(a, b entry) int { return bytes.Compare(a.hash[:], b.hash[:]) }
 
@@ -88,33 +90,48 @@ func (b *builder) scratch() (*zone.Chain, error) {
 		count++
 	}
 	c := b.chain(count)
-	perBucket := make([]int, 1<<c.Bits+1)
-	unsorted := make([]entry, 0, count)
+	entries := make([]entry, 0, count)
 	for p := range b.owners {
-		e := entry{b.hash(b.z, p), p}
-		perBucket[prefix(e.hash[:], c.Bits)+1]++
-		unsorted = append(unsorted, e)
+		entries = append(entries, entry{b.hash(b.z, p), uint32(p.Block), uint32(p.Name)})
 	}
-	for n := range 1 << c.Bits {
-		perBucket[n+1] += perBucket[n]
-	}
-	entries, next := make([]entry, count), slices.Clone(perBucket)
-	for _, e := range unsorted {
-		n := prefix(e.hash[:], c.Bits)
-		entries[next[n]] = e
-		next[n]++
-	}
+	ends := partition(entries, c.Bits)
 	c.Buckets = make([]*zone.Bucket, 1<<c.Bits)
-	for n := range c.Buckets {
-		run := entries[perBucket[n]:perBucket[n+1]]
-		slices.SortFunc(run, compareEntries)
-		bucket, err := b.bucket(run)
+	start := 0
+	for n, end := range ends {
+		slices.SortFunc(entries[start:end], compareEntries)
+		bucket, err := b.bucket(entries[start:end])
 		if err != nil {
 			return nil, err
 		}
 		c.Buckets[n] = bucket
+		start = end
 	}
 	return c, nil
+}
+
+// partition brings entries of one bucket together, in place, since there may be
+// millions, and returns where each bucket ends.
+func partition(entries []entry, bits uint) (ends []int) {
+	ends = make([]int, 1<<bits)
+	for i := range entries {
+		ends[prefix(entries[i].hash[:], bits)]++
+	}
+	next := make([]int, len(ends)) // where the next entry of each bucket goes
+	for n, sum := 0, 0; n < len(ends); n++ {
+		next[n] = sum
+		sum += ends[n]
+		ends[n] = sum
+	}
+	for n, end := range ends {
+		for next[n] < end {
+			e := entries[next[n]]
+			home := prefix(e.hash[:], bits)
+			entries[next[n]] = entries[next[home]]
+			entries[next[home]] = e
+			next[home]++
+		}
+	}
+	return ends
 }
 
 // owners yields the names that have a hash.
@@ -133,10 +150,10 @@ func (b *builder) bucket(run []entry) (*zone.Bucket, error) {
 	r := newRun(len(run))
 	for i, e := range run {
 		if i > 0 && e.hash == run[i-1].hash {
-			return nil, b.collision(e.hash, b.z.AppendName(nil, run[i-1].at), b.z.AppendName(nil, e.at))
+			return nil, b.collision(e.hash, b.z.AppendName(nil, run[i-1].at()), b.z.AppendName(nil, e.at()))
 		}
 		r.add(e.hash[:])
-		r.bitmaps = zone.AppendNSEC3Bitmap(r.bitmaps, b.z.At(e.at), e.at.Name)
+		r.bitmaps = zone.AppendNSEC3Bitmap(r.bitmaps, b.z.At(e.at()), int(e.name))
 		r.close()
 	}
 	return r.bucket(), nil

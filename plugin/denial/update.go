@@ -9,8 +9,8 @@ import (
 
 // edit is a name whose entry in the chain may differ between two versions.
 type edit struct {
-	entry        // at is the position in the new version
-	was, is bool // the name is in the old chain, in the new one
+	entry         // its position is that in the new version
+	old, new bool // the name is in the chain before, and after
 }
 
 // edits returns the names to look at again. With too many of them the chain is
@@ -41,15 +41,15 @@ func (b *builder) edits(prev *zone.Signed) (list []edit, ok bool) {
 func (b *builder) addEdit(list []edit, old *zone.Zone, key []byte) []edit {
 	var e edit
 	if at, exact := old.Find(key); exact && b.inChain(old, at) {
-		e.was = true
+		e.old = true
 		e.hash = b.hash(old, at)
 	}
 	if at, exact := b.z.Find(key); exact && b.inChain(b.z, at) {
-		e.is = true
-		e.at = at
+		e.new = true
+		e.block, e.name = uint32(at.Block), uint32(at.Name)
 		e.hash = b.hash(b.z, at)
 	}
-	if e.was || e.is {
+	if e.old || e.new {
 		list = append(list, e)
 	}
 	return list
@@ -67,8 +67,13 @@ func (b *builder) reached(old *zone.Zone, c zone.Change) func(yield func([]byte)
 		if c.InNew {
 			is = b.z.At(c.New).Flags(c.New.Name)
 		}
-		for key := c.Key; yield(key) && len(key) > 0; {
-			key = zone.Parent(key)
+		for key := c.Key; ; key = zone.Parent(key) {
+			if !yield(key) {
+				return
+			}
+			if len(key) == 0 {
+				break
+			}
 		}
 		if (was^is)&zone.HasWildcard == 0 {
 			return
@@ -91,10 +96,10 @@ func (b *builder) reached(old *zone.Zone, c zone.Change) func(yield func([]byte)
 func (b *builder) apply(prev *zone.Signed, edits []edit) (*zone.Chain, error) {
 	count := prev.NSEC3.Count
 	for _, e := range edits {
-		if e.was {
+		if e.old {
 			count--
 		}
-		if e.is {
+		if e.new {
 			count++
 		}
 	}
@@ -159,33 +164,44 @@ func (b *builder) merge(r *run, prev *zone.Signed, old *zone.Bucket, edits []edi
 		}
 	}
 	for len(edits) > 0 {
-		h := edits[0].hash
-		copyUntil(h[:])
-		was, is := false, edit{}
-		for ; len(edits) > 0 && edits[0].hash == h; edits = edits[1:] {
-			e := edits[0]
-			if e.is && is.is {
-				return b.collision(h, b.z.AppendName(nil, is.at), b.z.AppendName(nil, e.at))
-			}
-			was = was || e.was
-			if e.is {
-				is = e
-			}
+		n, went, came, err := b.sameHash(edits)
+		if err != nil {
+			return err
 		}
+		h := edits[0].hash
+		edits = edits[n:]
+		copyUntil(h[:])
 		if i < old.Len() && bytes.Equal(old.Hash(i), h[:]) {
-			if !was && is.is {
-				return b.collision(h, b.owner(prev.Zone, h), b.z.AppendName(nil, is.at))
+			if came != nil && !went { // the hash stays that of another name
+				return b.collision(h, b.owner(prev.Zone, h), b.z.AppendName(nil, came.at()))
 			}
 			i++
 		}
-		if is.is {
+		if came != nil {
 			r.add(h[:])
-			r.bitmaps = zone.AppendNSEC3Bitmap(r.bitmaps, b.z.At(is.at), is.at.Name)
+			r.bitmaps = zone.AppendNSEC3Bitmap(r.bitmaps, b.z.At(came.at()), int(came.name))
 			r.close()
 		}
 	}
 	copyUntil(nil)
 	return nil
+}
+
+// sameHash looks at the edits that have the hash of the first: how many they
+// are, whether one says whose hash that was, and the one whose it is now.
+func (b *builder) sameHash(edits []edit) (n int, went bool, came *edit, err error) {
+	for ; n < len(edits) && edits[n].hash == edits[0].hash; n++ {
+		e := &edits[n]
+		went = went || e.old
+		if !e.new {
+			continue
+		}
+		if came != nil {
+			return 0, false, nil, b.collision(e.hash, b.z.AppendName(nil, came.at()), b.z.AppendName(nil, e.at()))
+		}
+		came = e
+	}
+	return n, went, came, nil
 }
 
 // owner returns the name in z that has a hash.

@@ -149,6 +149,9 @@ func (p *Plan) apexSets() ([]zone.ApexSet, error) {
 		}
 	}
 	if p.in.Denial.NSEC3 {
+		if len(p.in.Salt) > 255 {
+			return nil, fmt.Errorf("nsec3: a salt of %d octets; 255 is the most (RFC 5155 section 3.1.4)", len(p.in.Salt))
+		}
 		param.RData = [][]byte{denial.AppendParam(nil, p.in.Denial.Iterations, p.in.Salt)}
 	}
 	return []zone.ApexSet{dnskey, cds, cdnskey, param}, nil

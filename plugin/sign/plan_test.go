@@ -42,6 +42,9 @@ func TestNewPlan_RefusesWhatCannotBeSigned(t *testing.T) {
 		{"nothing is published", func(in *Input) { in.Keys[0].Published, in.Keys[1].Published = false, false }, "no key is published"},
 		{"no time to live", func(in *Input) { in.Generations[0].Refresh = in.Generations[0].Validity }, "validity of signatures is not more than their refresh"},
 		{"nsec3 that validators refuse", func(in *Input) { in.Denial = policy.Denial{NSEC3: true, Iterations: 200} }, "nsec3: 200 iterations"},
+		{"a salt that no record holds", func(in *Input) {
+			in.Denial.NSEC3, in.Salt = true, make([]byte, 256)
+		}, "nsec3: a salt of 256 octets"},
 		{"ZSK-only without a signed DNSKEY set", func(in *Input) { in.ZSKOnly = true }, "the source brings no DNSKEY set"},
 	}
 	for _, tc := range tests {

@@ -38,6 +38,9 @@ func TestSchedule_MoreThanRefreshIsAlwaysLeft(t *testing.T) {
 		s := testSchedule(wire(t, "example.org"), gen(now, c.v, c.r, 0))
 		for range 5000 {
 			s.now = now.Unix() + r.Int64N(4*int64(c.v/time.Second)) - 2*int64(c.v/time.Second)
+			if r.IntN(10) == 0 { // a clock that was never set
+				s.now = r.Int64N(100_000)
+			}
 			w, due := s.place(r.Uint64(), uint16(r.Uint32()))
 			left := w.at + seconds(c.v) - s.now
 			if left <= seconds(c.r) {

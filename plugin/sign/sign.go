@@ -73,7 +73,7 @@ type Input struct {
 	// ZSKOnly serves Zone.Presigned as it is: nothing here can sign DNSKEY.
 	ZSKOnly bool
 
-	Now      time.Time    // after the caller's judgement of the clock
+	Now      time.Time    // after the caller's judgement of the clock; not before the previous version's
 	Previous *zone.Signed // the version before, to take signatures from; nil: none
 	Yield    func()       // called after each signature; nil: nothing is
 }

@@ -13,6 +13,7 @@ func TestChanges_AgreesWithZone(t *testing.T) {
 		for n := range 25 {
 			s := newSigner()
 			set(s)
+			s.fake = true
 			records := dedupe(randomZone(r, n%30))
 			was := newView(exampleOrg, s.sign(records))
 			for step := range 8 {
@@ -22,7 +23,7 @@ func TestChanges_AgreesWithZone(t *testing.T) {
 				signed := s.sign(records)
 				is := newView(exampleOrg, signed)
 				u := Update{Old: was, New: is, Changed: slices.Values(changedOwners(was, is))}
-				if _, err := Changes(exampleOrg, u, at()); err != nil {
+				if _, err := Changes(exampleOrg, u, fakes()); err != nil {
 					t.Fatalf("%s, zone %d, step %d: %v\nold:\n%s\nnew:\n%s", name, n, step, err, viewText(was), viewText(is))
 				}
 				was = is
@@ -69,13 +70,14 @@ func TestChanges_RefusesWhatZoneRefuses(t *testing.T) {
 		for n := range 250 {
 			s := newSigner()
 			set(s)
+			s.fake = true
 			records := dedupe(randomZone(r, n%20))
 			was := newView(exampleOrg, s.sign(records))
 			signed := spoil(r, s.sign(dedupe(edit(r, records))))
 			is := newView(exampleOrg, signed)
 			u := Update{Old: was, New: is, Changed: slices.Values(changedOwners(was, is))}
-			_, wholeErr := Zone(exampleOrg, slices.Values(signed), at())
-			_, err := Changes(exampleOrg, u, at())
+			_, wholeErr := Zone(exampleOrg, slices.Values(signed), fakes())
+			_, err := Changes(exampleOrg, u, fakes())
 			switch {
 			case err == ErrWhole:
 				whole++

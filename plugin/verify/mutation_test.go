@@ -13,13 +13,13 @@ import (
 
 // mutant changes the records of a signed zone.
 type mutant struct {
-	t       *testing.T
+	t       testing.TB
 	s       *testSigner
 	records []Record
 }
 
 // owner returns the wire form of a name in example.org; "@" is the apex.
-func ownerOf(t *testing.T, name string) []byte {
+func ownerOf(t testing.TB, name string) []byte {
 	t.Helper()
 	if name == "@" {
 		return exampleOrg
@@ -359,19 +359,10 @@ func TestZone_RefusesEveryFlippedOctet(t *testing.T) {
 	for name, set := range denials {
 		s := newSigner()
 		set(s)
+		s.fake = true
 		records := s.sign(parseZone(t, "example.org.", few))
 		plain := newPlainZone(records)
-		good := map[string]bool{}
-		o := at()
-		o.Signatures = func(c Check) error { // only what changed is verified again
-			id := string(c.Owner) + string(c.RRSIG) + string(c.set)
-			if good[id] {
-				return nil
-			}
-			err := c.Verify()
-			good[id] = err == nil
-			return err
-		}
+		o := fakes()
 		for i, r := range records {
 			if !protected(plain, r, s.origin) {
 				continue

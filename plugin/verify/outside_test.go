@@ -3,7 +3,6 @@ package verify
 import (
 	"bytes"
 	"fmt"
-	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -276,4 +275,36 @@ func accept(t *testing.T, z outsideZone) {
 	}
 }
 
-var _ iter.Seq[Record]
+// TestZone_RefusesFlippedSignatures: for each algorithm no octet of an RRSIG may
+// change.
+func TestZone_RefusesFlippedSignatures(t *testing.T) {
+	if !installed(t, "dnssec-signzone", "dnssec-keygen") {
+		return
+	}
+	for _, algorithm := range []string{"RSASHA256", "RSASHA512", "ECDSAP256SHA256", "ECDSAP384SHA384", "ED25519"} {
+		z := bindZone(t, few, algorithm)
+		o := options()
+		good := map[string]bool{} // so that only what changed is verified
+		o.Signatures = func(c Check) error {
+			if good[string(c.RRSIG)] {
+				return nil
+			}
+			err := c.Verify()
+			good[string(c.RRSIG)] = err == nil
+			return err
+		}
+		if _, err := Zone(exampleOrg, slices.Values(z.records), o); err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(z.records, func(r Record) bool { return r.Type == typeRRSIG && be16(r.RData) == typeNS })
+		r := z.records[i]
+		for k := range r.RData {
+			z.records[i].RData = bytes.Clone(r.RData)
+			z.records[i].RData[k] ^= 1
+			_, err := Zone(exampleOrg, slices.Values(z.records), o)
+			if err == nil || !strings.Contains(err.Error(), "example.org. NS") && k > 1 {
+				t.Errorf("%s: octet %d of %s may change: %v", algorithm, k, rrString(r), err)
+			}
+		}
+	}
+}

@@ -227,7 +227,7 @@ func (r *response) denyHashed(v *Verdict) error {
 	if next.optOut {
 		r.optOut = true
 		w := r.proof.match(wildcardOf(encloser)) // it may be there only because it covers
-		if r.msg.Rcode == dns.RcodeSuccess && (w == nil || r.qtype == typeDS && w.lacks(r, w.owner) != nil) {
+		if r.msg.Rcode == dns.RcodeSuccess && (w == nil || w.lacks(r, w.owner) != nil) {
 			// An unsigned delegation asked for its DS, or an empty non-terminal
 			// of such (RFC 5155 sections 7.2.4 and 8.6, erratum 3441).
 			return nil

@@ -104,6 +104,7 @@ type Expected struct {
 	Chain    []dns.RR // CNAME and DNAME records on the way, made-up CNAMEs included
 	Sets     [][]dns.RR
 	Wildcard bool // Name was answered, or denied, from a wildcard
+	Empty    bool // NoData: the name, or the wildcard, is an empty non-terminal
 	NS       []dns.RR
 	Secure   bool // Referral: there is a DS
 
@@ -259,7 +260,7 @@ func (z *Zone) at(e *Expected, node Name, qtype uint16) bool {
 	}
 	special := qtype == dns.TypeRRSIG || qtype == dns.TypeNSEC && z.nsec // not kept here
 	if len(e.Sets) == 0 && !(special && len(sets) > 0) {
-		e.Kind = NoData
+		e.Kind, e.Empty = NoData, len(sets) == 0
 	}
 	return false
 }

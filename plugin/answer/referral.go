@@ -37,23 +37,35 @@ func (r *responder) delegation(name *owner, key []byte, f found) {
 // while there is room.
 func (r *responder) glue() {
 	b := r.s.At(r.cut)
-	cut := b.Key(r.cut.Name)
 	set := b.Set(b.FindSet(r.cut.Name, zone.TypeNS))
-	for _, required := range [...]bool{true, false} {
-		for target := range set.RData {
-			at, ok := r.server(target)
-			if !ok || r.s.At(at).Flags(at.Name)&(zone.Cut|zone.BelowCut) == 0 {
-				continue
-			}
-			if bytes.HasPrefix(r.s.At(at).Key(at.Name), cut) != required {
-				continue
-			}
-			if !r.addressSets(target, at) && required {
-				r.res.Truncated = true
-				return
-			}
+	siblings := false
+	for target := range set.RData {
+		at, glue, inDomain := r.glueAt(target)
+		siblings = siblings || glue && !inDomain
+		if inDomain && !r.addressSets(target, at) {
+			r.res.Truncated = true
+			return
 		}
 	}
+	if !siblings {
+		return
+	}
+	for target := range set.RData {
+		if at, glue, inDomain := r.glueAt(target); glue && !inDomain {
+			r.addressSets(target, at)
+		}
+	}
+}
+
+// glueAt returns where the zone has the addresses of a name server as glue: at
+// a cut or below one. inDomain says that it is the cut of the referral.
+func (r *responder) glueAt(target []byte) (at zone.Pos, glue, inDomain bool) {
+	at, ok := r.server(target)
+	if !ok || r.s.At(at).Flags(at.Name)&(zone.Cut|zone.BelowCut) == 0 {
+		return at, false, false
+	}
+	cut := r.s.At(r.cut).Key(r.cut.Name)
+	return at, true, bytes.HasPrefix(r.s.At(at).Key(at.Name), cut)
 }
 
 // apexAddresses adds the addresses of the zone's own name servers, as far as

@@ -133,7 +133,7 @@ func TestP12_MutatedZoneFilesAreNotPublished(t *testing.T) {
 	t.Parallel()
 	const zone = "example.org."
 	var names strings.Builder
-	for i := range 40 {
+	for i := range 150 {
 		fmt.Fprintf(&names, "host%d.example.org. IN A 192.0.2.%d\n", i, i)
 	}
 	full := func(serial int) string { return "$ORIGIN example.org.\n" + plain(serial) + names.String() }

@@ -200,7 +200,7 @@ func TestP21_NamesAtTheEdges(t *testing.T) {
 				long, "k" + long[1:], "m" + long[1:], long[2:], label63 + "." + long[strings.Index(long, ".")+1:],
 				`\000`, `\000.\000.\000`, `\255`, `\255\255.\255`, `\000www`, `www\000`, `www\000.www`, "*", "*.*", `\042.www`,
 				`a\.b`, `a\.`, `a\.b\.c`, `\.`, `a.b`, label63, label63 + "." + label63, strings.Repeat(`\255`, 63),
-				strings.Repeat(`\000`, 63), strings.Repeat("a.", 100) + "a", `nul\000w`, `nul\000y`, `sp\032acf`, `back\\slasg`,
+				strings.Repeat(`\000`, 63), strings.Repeat("a.", 12) + "a", `nul\000w`, `nul\000y`, `sp\032acf`, `back\\slasg`,
 			} {
 				q := absolute(name, zone)
 				r := ask(t, s.addr, q, dns.TypeA, true)

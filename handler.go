@@ -1,7 +1,9 @@
 package autosign
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"reflect"
 	"sync"
@@ -39,6 +41,17 @@ func (a *Autosign) CacheBypassZones() []string { return a.names }
 // keeps one instance of each, so every instance answers for all of them.
 func (a *Autosign) Ready() bool { return everyZoneReady(time.Now()) }
 
+// Sign signs a zone from what its source holds now, also where `automatic off`
+// keeps the records published last. It returns when that is done, or why not.
+func (a *Autosign) Sign(ctx context.Context, origin string) error {
+	for _, s := range a.signers {
+		if s.zone == plugin.Name(origin).Normalize() {
+			return s.Sign(ctx)
+		}
+	}
+	return fmt.Errorf("%s: not signed here", origin)
+}
+
 // ServeDNS implements plugin.Handler. Inside a zone that is signed here nothing
 // is handed on but transfers and messages that are no queries: whatever stands
 // behind would answer unsigned.
@@ -50,12 +63,13 @@ func (a *Autosign) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 	if q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR {
 		return plugin.NextOrFailure(name, a.Next, ctx, w, r)
 	}
-	var buf [2 * zone.MaxWire]byte
-	asked, ok := appendWire(buf[:0:zone.MaxWire], q.Name)
+	e := exchanges.Get().(*exchange)
+	defer exchanges.Put(e)
+	asked, ok := appendWire(e.asked[:0], q.Name)
 	if !ok {
 		return plugin.NextOrFailure(name, a.Next, ctx, w, r)
 	}
-	folded := appendFolded(buf[zone.MaxWire:zone.MaxWire], asked)
+	folded := appendFolded(e.folded[:0], asked)
 	s := a.zones.find(folded)
 	if q.Qtype == dns.TypeDS && len(folded) > 1 {
 		if p := parents.find(ctx, folded); p != nil {
@@ -65,13 +79,23 @@ func (a *Autosign) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 	if s == nil {
 		return plugin.NextOrFailure(name, a.Next, ctx, w, r)
 	}
-	query := newQuery(w, r, asked)
-	return dns.RcodeSuccess, s.respond(w, r, &query)
+	e.read(w, r, asked)
+	return dns.RcodeSuccess, s.respond(w, r, e)
 }
 
-// newQuery reads what bounds the answer to a request.
-func newQuery(w dns.ResponseWriter, r *dns.Msg, asked []byte) answer.Query {
-	q := answer.Query{
+// exchange is the memory of one question and its answer, used again and again.
+type exchange struct {
+	asked, folded [zone.MaxWire]byte // the name asked for, and in lower case
+	query         answer.Query
+	response      []byte
+}
+
+var exchanges = sync.Pool{New: func() any { return &exchange{response: make([]byte, 0, 4096)} }}
+
+// read sets the query of a request: the question and what bounds the answer.
+func (e *exchange) read(w dns.ResponseWriter, r *dns.Msg, asked []byte) {
+	q := &e.query
+	*q = answer.Query{
 		ID:     r.Id,
 		Opcode: uint8(r.Opcode),
 		RD:     r.RecursionDesired,
@@ -95,7 +119,6 @@ func newQuery(w dns.ResponseWriter, r *dns.Msg, asked []byte) answer.Query {
 	if !stream(w.RemoteAddr()) {
 		q.MaxSize = int(edns.Size("udp", size))
 	}
-	return q
 }
 
 // stream reports whether a client is connected by a stream, on which a response
@@ -110,15 +133,10 @@ func stream(a net.Addr) bool {
 	return ok
 }
 
-// buffers are for responses on their way out.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
-
 // respond writes the response from the signed copy that is served, or that
 // there is none yet.
-func (s *signer) respond(w dns.ResponseWriter, r *dns.Msg, q *answer.Query) error {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	wire := (*buf)[:0]
+func (s *signer) respond(w dns.ResponseWriter, r *dns.Msg, e *exchange) error {
+	q, wire := &e.query, e.response[:0]
 	switch v := s.served.Load(); {
 	case q.Class != dns.ClassINET:
 		wire = answer.AppendError(wire, q, dns.RcodeRefused, answer.NoEDE, "")
@@ -127,7 +145,7 @@ func (s *signer) respond(w dns.ResponseWriter, r *dns.Msg, q *answer.Query) erro
 	default:
 		wire, _ = answer.Append(wire, v.signed, q)
 	}
-	*buf = wire
+	e.response = wire
 	return write(w, r, wire)
 }
 
@@ -140,7 +158,7 @@ func write(w dns.ResponseWriter, r *dns.Msg, wire []byte) error {
 		return err
 	}
 	m := new(dns.Msg)
-	if err := m.Unpack(wire); err != nil {
+	if err := m.Unpack(bytes.Clone(wire)); err != nil { // others may keep the message
 		return plugin.Error(name, err)
 	}
 	m.Compress = true
@@ -166,6 +184,7 @@ func direct(w dns.ResponseWriter) bool {
 		t.Elem().PkgPath() != "github.com/miekg/dns" {
 		return false
 	}
-	serverWriter.Store(&t)
+	known := t
+	serverWriter.Store(&known)
 	return true
 }

@@ -153,8 +153,7 @@ func (s *signer) retire() {
 	}
 }
 
-// Sign signs what the source holds now, also where `automatic off` keeps the
-// records as they are, and waits for the outcome.
+// Sign has a pass that signs what the source holds now, and waits for the outcome.
 func (s *signer) Sign(ctx context.Context) error {
 	done := make(chan error, 1)
 	s.mu.Lock()

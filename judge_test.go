@@ -1,0 +1,136 @@
+package autosign
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/keystore"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/zone"
+)
+
+// brokenKeys hands out signers that spoil some of their signatures.
+type brokenKeys struct {
+	keystore.Keystore
+	spoil func() bool
+}
+
+func (k brokenKeys) Open(ctx context.Context, zone, id string) (crypto.Signer, error) {
+	s, err := k.Keystore.Open(ctx, zone, id)
+	return brokenSigner{s, k.spoil}, err
+}
+
+type brokenSigner struct {
+	crypto.Signer
+	spoil func() bool
+}
+
+func (s brokenSigner) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	sig, err := s.Signer.Sign(r, digest, o)
+	if err == nil && s.spoil() {
+		sig[len(sig)/2] ^= 4
+	}
+	return sig, err
+}
+
+// P9: whatever bit of whatever signature is wrong, the version is not served.
+func TestP9_BitFaults_LastGoodStays(t *testing.T) {
+	for n := range 12 {
+		p := newPlace(t)
+		var count, at atomic.Int64
+		p.keys = brokenKeys{p.keys, func() bool { return count.Add(1) == at.Load() }}
+		s := p.signer()
+		at.Store(int64(n) + 1)
+		err := s.run(t)
+		if count.Load() < at.Load() {
+			break // there are fewer signatures
+		}
+		wantError(t, err, "validator would refuse", "does not verify")
+		if s.served.Load() != nil {
+			t.Fatalf("fault in signature %d: served", n+1)
+		}
+		first := s.mustRun(t)
+		p.source.set(strings.Replace(testZone, "192.0.2.2", "192.0.2.22", 1))
+		at.Store(count.Load() + 1 + int64(n%2))
+		wantError(t, s.run(t), "does not verify")
+		if s.served.Load().signed != first {
+			t.Fatalf("fault in an edit: served")
+		}
+		if second := s.mustRun(t); !strings.Contains(text(second), "c0000216") {
+			t.Error("the edit is not there when all is well again")
+		}
+	}
+}
+
+// What verification finds behind the swap brings the version before back.
+func TestP9_FaultFoundBehindTheSwap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		p.policy.Verify = policy.VerifyStructure
+		var many strings.Builder
+		many.WriteString(testZone)
+		for i := range 3000 {
+			fmt.Fprintf(&many, "h%d 300 IN A 192.0.2.9\n", i)
+		}
+		p.source.set(many.String())
+		var count, at atomic.Int64
+		p.keys = brokenKeys{p.keys, func() bool { return count.Add(1) == at.Load() }}
+		s := p.start(t)
+		defer s.loop.stop()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		first := s.mustServe(t)
+		at.Store(count.Load() + 500)
+		p.source.set(strings.ReplaceAll(many.String(), "192.0.2.9", "192.0.2.8"))
+		time.Sleep(time.Minute)
+		s.checks.Wait()
+		synctest.Wait()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		last := s.mustServe(t)
+		if !strings.Contains(text(last), "h7.example.org. 300 A c0000208") {
+			t.Error("the new records are not served in the end")
+		}
+		if last.Serial != first.Serial+3 {
+			t.Errorf("serial %d, want %d: the faulty version, the return, the repair", last.Serial, first.Serial+3)
+		}
+	})
+}
+
+func TestChangedNames_FindsAll(t *testing.T) {
+	for _, denial := range []policy.Denial{{}, {NSEC3: true}, {NSEC3: true, OptOut: true}} {
+		p := newPlace(t)
+		p.policy.Denial = denial
+		s := p.signer()
+		before := s.mustRun(t)
+		p.source.set(strings.Replace(testZone, "www	3600	IN	A	192.0.2.2", "new	3600	IN	A	192.0.2.2", 1))
+		after := s.mustRun(t)
+		names, ok := changedNames(before, after, 100)
+		if !ok {
+			t.Fatalf("%v: too many", denial)
+		}
+		listed := map[string]bool{}
+		for _, n := range names {
+			listed[zone.Text(n)] = true
+		}
+		had := map[string]bool{}
+		for _, line := range strings.Split(text(before), "\n") {
+			had[line] = true
+		}
+		for _, line := range strings.Split(text(after), "\n") {
+			if name, _, _ := strings.Cut(line, " "); !had[line] && !listed[name] {
+				t.Errorf("%v: %s changed and is not listed", denial, line)
+			}
+		}
+		if _, ok := changedNames(before, after, 1); ok {
+			t.Errorf("%v: no limit", denial)
+		}
+	}
+}

@@ -117,11 +117,11 @@ func TestAnswer_AcceptsOnlyWhatIsTrue(t *testing.T) {
 	for _, kind := range []string{"NSEC", "NSEC3", "opt-out"} {
 		rnd := rand.New(rand.NewPCG(7, 8))
 		refused := 0
-		for range 12 {
+		for range 6 {
 			z := verify.RandomForTest(rnd, kind, 10)
 			r := newResponder(z.Signed)
 			cache := reference.NewCache("example.org.")
-			for range 40 {
+			for range 30 {
 				name, typ := randomQuestion(rnd)
 				m, e := r.respond(name, typ)
 				v, err := verify.Answer(m, z.Trust)
@@ -144,7 +144,7 @@ func TestAnswer_AcceptsOnlyWhatIsTrue(t *testing.T) {
 				t.Errorf("%s: %v", kind, err)
 			}
 		}
-		if refused < 100 {
+		if refused < 40 {
 			t.Errorf("%s: only %d of the moved responses were refused", kind, refused)
 		}
 	}

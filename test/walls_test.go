@@ -27,7 +27,7 @@ var core = map[string]struct {
 	"sign":             {imports: []string{"denial", "zone", "key", "policy"}, dns: true},
 	"answer":           {imports: []string{"denial", "zone"}, dns: true},
 	"verify":           {dns: true},
-	"verify/reference": {dns: true},
+	"verify/reference": {imports: []string{"verify"}, dns: true},
 }
 
 // adapters lists the packages that each have one neighbour outside, and which

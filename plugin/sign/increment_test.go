@@ -173,11 +173,12 @@ func TestSign_IncrementsEqualFromScratch(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			m := newModel(seed, []int{3, 60, 700, 3000}[seed%4])
+			names, steps := []int{3, 60, 700, 3000}[seed%4], []int{40, 40, 20, 12}[seed%4]
+			m := newModel(seed, names)
 			w := newWorld(t)
 			var loaded *zone.Zone
 			var last *zone.Signed
-			for step := range 25 {
+			for step := range steps {
 				if m.r.IntN(4) > 0 {
 					m.edit()
 				}

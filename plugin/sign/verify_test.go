@@ -2,7 +2,6 @@ package sign
 
 import (
 	"bytes"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
@@ -99,24 +98,21 @@ func TestSign_LargestRollStaysSmall(t *testing.T) {
 func TestSign_EveryVersionOfARollVerifies(t *testing.T) {
 	for _, d := range denials[:2] {
 		t.Run(d.String(), func(t *testing.T) {
-			in := input(t, newModel(5, 60).build(t, nil), policy.ED25519)
+			in := input(t, newModel(5, 25).build(t, nil), policy.ED25519)
 			in.Denial = d
 			in.Keys = append(in.Keys, newKey(t, policy.ZSK, policy.ED25519, "zsk2"))
 			next := in.Generations[0]
 			next.Since, next.ZoneSigners = now, []int{2}
 			next.Validity -= 3 * days
 			in.Generations = append(in.Generations, next)
-			for range 60 {
+			for range 24 {
 				s, _ := signed(t, in)
 				_, err := verify.Zone(s.Origin(), records(flat(s)), verify.Options{Now: in.Now, Remaining: next.Refresh})
 				if err != nil {
 					t.Fatalf("at %v: %v", in.Now, err)
 				}
 				in.Previous = s
-				in.Now = in.Now.Add(4*hour + 11)
-			}
-			for i, k := range in.Previous.Keys {
-				fmt.Fprintf(t.Output(), "key %d has tag %d\n", i, k.Tag)
+				in.Now = in.Now.Add(9*hour + 11)
 			}
 		})
 	}

@@ -166,7 +166,8 @@ func beside(name string) string {
 	if len(labels) == 0 || len(labels[0]) > 60 {
 		return name
 	}
-	return labels[0] + "-." + dns.Fqdn(strings.Join(labels[1:], "."))
+	labels[0] += "-"
+	return dns.Fqdn(strings.Join(labels, "."))
 }
 
 // parse reads a zone file that dig wrote.

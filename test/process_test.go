@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -91,6 +92,7 @@ func spawn(t *testing.T, dir, name string, args ...string) *process {
 	p := &process{name: filepath.Base(name), log: log.Name(), done: make(chan struct{})}
 	p.cmd = exec.Command(name, args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, log, log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // NSD has children
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,7 @@ func spawn(t *testing.T, dir, name string, args ...string) *process {
 
 // kill ends the process as a power cut would, and waits until it is gone.
 func (p *process) kill() {
-	p.cmd.Process.Kill()
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
 }
 

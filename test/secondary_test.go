@@ -143,7 +143,7 @@ func TestSecondaries_ServeWhatTheyTookValid(t *testing.T) {
 	for _, m := range modes {
 		zone := m.name + ".example."
 		zones = append(zones, zone)
-		write(t, dir, map[string]string{"db." + zone: corners(zone, 1)})
+		write(t, dir, map[string]string{"db." + zone: shorter(corners(zone, 1), zone)})
 		corefile += strings.Replace(block(zone, "db."+zone, "denial "+m.denial), "to *",
 			fmt.Sprintf("to * 127.0.0.1:%d 127.0.0.1:%d 127.0.0.1:%d", ports[0], ports[1], ports[2]), 1)
 	}
@@ -163,7 +163,7 @@ func TestSecondaries_ServeWhatTheyTookValid(t *testing.T) {
 		}
 	}
 	for _, z := range zones {
-		write(t, dir, map[string]string{"db." + z: corners(z, 100) + "added IN A 192.0.2.99\n"})
+		write(t, dir, map[string]string{"db." + z: shorter(corners(z, 100), z) + "added IN A 192.0.2.99\n"})
 	}
 	for _, z := range zones {
 		now := s.signedAfter(t, z, serials[z])
@@ -172,6 +172,12 @@ func TestSecondaries_ServeWhatTheyTookValid(t *testing.T) {
 			verifyFile(t, z, axfr(t, addrs[i], z))
 		}
 	}
+}
+
+// shorter takes the name of 255 octets out of a zone: NSD 4.6.1 puts an
+// asterisk before every name to hash it for NSEC3, and dies when it does not fit.
+func shorter(text, zone string) string {
+	return strings.Replace(text, longName(zone)+" IN A 192.0.2.250\n", "", 1)
 }
 
 func caughtUp(t *testing.T, name, addr, zone string, serial uint32) {

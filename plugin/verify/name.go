@@ -141,16 +141,6 @@ func appendLower(dst, b []byte) []byte {
 
 func lowered(b []byte) []byte { return appendLower(nil, b) }
 
-// hasUpper reports whether a name is not in lower case.
-func hasUpper(name []byte) bool {
-	for _, c := range name {
-		if c >= 'A' && c <= 'Z' {
-			return true
-		}
-	}
-	return false
-}
-
 // nameString returns a name in presentation form.
 func nameString(name []byte) string {
 	if !valid(name) {

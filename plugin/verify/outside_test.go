@@ -308,3 +308,50 @@ func TestZone_RefusesFlippedSignatures(t *testing.T) {
 		}
 	}
 }
+
+// rootShape is a small zone with the root as its origin.
+const rootShape = `. 86400 IN SOA a.root-servers.net. nstld.example. 1 1800 900 604800 86400
+. 518400 IN NS a.root-servers.net.
+a.root-servers.net. 518400 IN A 192.0.2.1
+com. 172800 IN NS a.gtld.net.
+com. 86400 IN DS 12345 13 2 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF
+net. 172800 IN NS a.gtld.net.
+a.gtld.net. 172800 IN A 192.0.2.2
+xn--p1ai. 172800 IN NS ns.xn--p1ai.
+ns.xn--p1ai. 172800 IN A 192.0.2.3
+`
+
+// TestZone_AcceptsTheRoot: a zone whose origin has no labels, the real one where
+// it is at hand.
+func TestZone_AcceptsTheRoot(t *testing.T) {
+	if !installed(t, "dnssec-signzone", "dnssec-keygen") {
+		return
+	}
+	text := rootShape
+	if b, err := os.ReadFile("../../../shared/zones/root.zone"); err == nil {
+		text = string(b)
+	}
+	for _, args := range [][]string{nil, {"-3", "-"}, {"-3", "-", "-A"}} {
+		dir := t.TempDir()
+		signed := text
+		for _, flags := range [][]string{nil, {"-f", "KSK"}} {
+			key := strings.TrimSpace(mustRun(t, dir, "dnssec-keygen", append(flags, "-q", "-a", "ECDSAP256SHA256", ".")...))
+			public, err := os.ReadFile(filepath.Join(dir, key+".key"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			signed += "\n" + string(public)
+		}
+		writeFile(t, dir, "zone", signed)
+		mustRun(t, dir, "dnssec-signzone", append(args, "-o", ".", "-O", "full", "-f", "signed", "zone")...)
+		out, err := os.ReadFile(filepath.Join(dir, "signed"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := Zone([]byte{0}, slices.Values(parseZone(t, ".", string(out))), options())
+		if err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+		t.Logf("%v: %+v", args, report)
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"github.com/autosign-dns/autosign/plugin/event"
 	"github.com/autosign-dns/autosign/plugin/lastgood"
 	"github.com/autosign-dns/autosign/plugin/source"
-	"github.com/autosign-dns/autosign/plugin/state"
 	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
@@ -23,7 +22,7 @@ var (
 
 // content returns what is to be signed: what the source has, if it is new and
 // will do, and otherwise what is served or was served last.
-func (s *signer) content(ctx context.Context, doc *state.Document, asked bool) (*snapshot, error) {
+func (s *signer) content(ctx context.Context, asked bool) (*snapshot, error) {
 	served := s.served.Load()
 	pinned := !s.policy.Automatic && !asked
 	if pinned && served == nil {

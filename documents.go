@@ -19,6 +19,9 @@ type documents struct {
 // errUnchanged says that there is nothing to store.
 var errUnchanged = errors.New("nothing to store")
 
+// errStore says that the state document cannot be read or stored.
+var errStore = errors.New("state")
+
 // maxSwaps is how often a change is tried again when others were faster.
 const maxSwaps = 20
 
@@ -43,11 +46,11 @@ func (d documents) read(ctx context.Context) (*state.Document, store.Revision, e
 		return state.New(d.zone), "", nil
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("state: %w", err)
+		return nil, "", fmt.Errorf("%w: %w", errStore, err)
 	}
 	doc, err := state.Decode(data, d.zone)
 	if err != nil {
-		return nil, "", fmt.Errorf("state: %s: %w", d.name, err)
+		return nil, "", fmt.Errorf("%w: %s: %w", errStore, d.name, err)
 	}
 	return doc, rev, nil
 }
@@ -69,13 +72,13 @@ func (d documents) change(ctx context.Context, f func(*state.Document) error) (*
 		}
 		data, err := doc.Encode()
 		if err != nil {
-			return nil, fmt.Errorf("state: %w", err)
+			return nil, fmt.Errorf("%w: %w", errStore, err)
 		}
 		if _, err = d.store.Swap(ctx, d.name, rev, data); err == nil {
 			return doc, nil
 		} else if !errors.Is(err, store.ErrConflict) {
-			return nil, fmt.Errorf("state: %w", err)
+			return nil, fmt.Errorf("%w: %w", errStore, err)
 		}
 	}
-	return nil, fmt.Errorf("state: %s: changed by others %d times in a row: %w", d.name, maxSwaps, store.ErrConflict)
+	return nil, fmt.Errorf("%w: %s: changed by others %d times in a row: %w", errStore, d.name, maxSwaps, store.ErrConflict)
 }

@@ -29,7 +29,7 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	if err != nil {
 		return err
 	}
-	if served != nil && served.signed.Digest == signed.Digest {
+	if served != nil && served.signed.Digest == signed.Digest && !s.unclaimed {
 		if served.content != content.zone { // the same records from another generation
 			s.served.Store(&version{served.signed, content.zone, served.announced, served.made})
 		}
@@ -53,6 +53,7 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 		return err
 	}
 	s.serve(next)
+	s.unclaimed = false
 	s.unmade = s.unmade && from != nil // of the version that came back
 	s.published(next, plan.Signatures(), time.Since(began))
 	if first || !s.wroteDS {
@@ -99,6 +100,10 @@ func (s *signer) claim(ctx context.Context, r *ring, signed *zone.Signed, conten
 	digest := hex.EncodeToString(signed.Digest[:])
 	doc, err := s.docs.change(ctx, func(d *state.Document) error {
 		last, has := d.Last()
+		if has && last.Digest == digest { // it is ours, or of one who made the same
+			serial = last.Serial
+			return errUnchanged
+		}
 		if has && s.ours != "" && last.Digest != s.ours && last.Source != source && s.served.Load() != nil &&
 			content != s.pending {
 			return fmt.Errorf("%w: serial %d is its; waiting for the source here to change", errElsewhere, last.Serial)

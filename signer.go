@@ -67,22 +67,23 @@ type signer struct {
 	verdict *verdict
 
 	// The pass's.
-	seen     source.Generation // the state of the source that was last looked at
-	pending  *snapshot         // content that is not published yet
-	good     *lastgood.Copy    // what the disk had at start; nil when it was read and of no use
-	goodRead bool
-	uses     map[string]use  // what the keys did in the pass before
-	tried    int             // passes that failed in a row
-	lost     string          // why the source was of no use, as it was told last
-	warned   map[string]bool // what was told of the content
-	wroteDS  bool
-	ours     string             // digest of the claim that this process made last
-	blocks   digests            // of the source's blocks
-	saver    saver              // puts copies on disk behind the pass
-	checks   sync.WaitGroup     // verification behind the swap
-	faults   int                // versions in a row that verification behind the swap refused
-	unmade   bool               // signatures of the version before must not be taken over
-	behind   context.CancelFunc // of the verification behind the swap that is under way; nil: none is
+	seen      source.Generation // the state of the source that was last looked at
+	pending   *snapshot         // content that is not published yet
+	good      *lastgood.Copy    // what the disk had at start; nil when it was read and of no use
+	goodRead  bool
+	uses      map[string]use  // what the keys did in the pass before
+	tried     int             // passes that failed in a row
+	lost      string          // why the source was of no use, as it was told last
+	warned    map[string]bool // what was told of the content
+	wroteDS   bool
+	ours      string             // digest of the claim that this process made last
+	blocks    digests            // of the source's blocks
+	saver     saver              // puts copies on disk behind the pass
+	checks    sync.WaitGroup     // verification behind the swap
+	faults    int                // versions in a row that verification behind the swap refused
+	unmade    bool               // signatures of the version before must not be taken over
+	unclaimed bool               // what is served has no serial of its own in the state
+	behind    context.CancelFunc // of the verification behind the swap that is under way; nil: none is
 }
 
 // snapshot is content on its way to be published.
@@ -236,16 +237,26 @@ func (s *signer) work(ctx context.Context, asked bool) (next time.Time, err erro
 	if err == nil {
 		err = s.checkHistory(doc)
 	}
-	if err != nil {
-		s.tell(event.Event{Kind: event.StoreFailed, Err: err, Reason: reason(err)})
-		return time.Time{}, errors.Join(err, s.withoutState(ctx))
+	if err == nil {
+		next, err = s.advance(ctx, doc, asked)
+	} else {
+		doc = nil
 	}
+	if errors.Is(err, errStore) {
+		s.tell(event.Event{Kind: event.StoreFailed, Err: err, Reason: reason(err)})
+		err = errors.Join(err, s.withoutState(ctx, doc))
+	}
+	return next, err
+}
+
+// advance does a pass with a document that can be used.
+func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (next time.Time, err error) {
 	m := s.judge(doc)
 	var said <-chan delegation
 	if len(doc.Keys) == 0 {
 		said = s.askParent(ctx)
 	}
-	content, err := s.content(ctx, doc, asked)
+	content, err := s.content(ctx, asked)
 	if err != nil {
 		return m.frozen, err
 	}
@@ -261,27 +272,35 @@ func (s *signer) work(ctx context.Context, asked bool) (next time.Time, err erro
 	if next = r.next; !m.frozen.IsZero() {
 		next = m.frozen
 	}
-	if v := s.takeVerdict(); v != nil {
-		s.unmade = true
-		if v.good != nil {
-			err := s.publish(ctx, doc, r, &snapshot{v.good.content, v.good.signed.Serial}, m, v.good)
-			if err != nil {
-				return next, err
-			}
-		}
-	}
-	err = s.publish(ctx, doc, r, content, m, s.previous(m))
-	if v := s.served.Load(); err != nil && v != nil && content == s.pending && ctx.Err() == nil {
-		// The new content will not do; what is served has to be kept fresh.
-		if v.signed.Due <= m.sign.Unix() {
-			err = errors.Join(err, s.publish(ctx, doc, r, &snapshot{v.content, v.signed.Serial}, m, s.previous(m)))
-		}
+	if err = s.comeBack(ctx, doc, r, m); err != nil {
 		return next, err
 	}
-	if err == nil && content == s.pending {
+	err = s.publish(ctx, doc, r, content, m, s.previous(m))
+	if content != s.pending {
+		return next, err
+	}
+	if err == nil {
 		s.pending = nil
+	} else if v := s.served.Load(); v != nil && ctx.Err() == nil && v.signed.Due <= m.sign.Unix() {
+		// The new content will not do; what is served has to be kept fresh.
+		old := &snapshot{v.content, soaSerial(v.content)}
+		err = errors.Join(err, s.publish(ctx, doc, r, old, m, s.previous(m)))
 	}
 	return next, err
+}
+
+// comeBack puts the version before back into service when verification behind
+// the swap found a fault, and has everything signed anew.
+func (s *signer) comeBack(ctx context.Context, doc *state.Document, r *ring, m moment) error {
+	v := s.takeVerdict()
+	if v == nil {
+		return nil
+	}
+	s.unmade = true
+	if v.good == nil {
+		return nil
+	}
+	return s.publish(ctx, doc, r, &snapshot{v.good.content, soaSerial(v.good.content)}, m, v.good)
 }
 
 // previous returns the version whose signatures may be taken over.
@@ -321,8 +340,8 @@ func (s *signer) checkHistory(doc *state.Document) error {
 		return nil
 	}
 	if !claimed || sign.SerialAfter(known, last.Serial) {
-		return fmt.Errorf("state: %w: it knows of serial %d at most, and %d has been published: "+
-			"put back the right document, or, if it is lost, remove the last good copy of the zone too", errOldState, last.Serial, known)
+		return fmt.Errorf("%w: %w: it knows of serial %d at most, and %d has been published: "+
+			"put back the right document, or, if it is lost, remove the last good copy of the zone too", errStore, errOldState, last.Serial, known)
 	}
 	return nil
 }
@@ -336,7 +355,7 @@ func reason(err error) string {
 		err  error
 		word string
 	}{
-		{errOldState, "state"}, {state.ErrNewer, "state"}, {errRefused, "verify"}, {zone.ErrDoubledOrigin, "change"},
+		{errStore, "state"}, {errRefused, "verify"}, {zone.ErrDoubledOrigin, "change"},
 		{zone.ErrMassRemoval, "change"}, {source.ErrNotLoaded, "source"}, {errSource, "source"}, {errKeys, "keys"},
 	} {
 		if errors.Is(err, r.err) {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/parent"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/store/memory"
@@ -247,6 +248,46 @@ func TestStore_FailsWhileServing_LastGoodStays(t *testing.T) {
 	p.memory.SetHooks(memory.Hooks{})
 	if got := text(s.mustRun(t)); !strings.Contains(got, "c0000216") {
 		t.Error("the edit is not published once the store works")
+	}
+}
+
+func TestStore_ReadOnlyAtRestart_LastGoodIsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		first := p.signer().mustRun(t)
+		time.Sleep(5 * day) // signatures are due, so a serial would be claimed
+		p.memory.SetHooks(memory.Hooks{Before: func(op memory.Op, _ string) error {
+			if op == memory.Swap {
+				return errors.New("read-only file system")
+			}
+			return nil
+		}})
+		s := p.signer()
+		wantError(t, s.run(t), "read-only file system")
+		if signed := s.mustServe(t); signed.Serial != first.Serial {
+			t.Errorf("serial %d, want %d", signed.Serial, first.Serial)
+		}
+		p.memory.SetHooks(memory.Hooks{})
+		if signed := s.mustRun(t); signed.Serial != first.Serial+1 {
+			t.Errorf("serial %d, want %d once the disk can be written", signed.Serial, first.Serial+1)
+		}
+	})
+}
+
+// P1: a replica whose key store has another key under the same name and tag
+// does not publish.
+func TestP1_AnotherKeyOfTheSameName_IsRefused(t *testing.T) {
+	p := newPlace(t)
+	first := p.signer()
+	first.mustRun(t)
+	p.keys = plainKeys{p.keys, func(e *keystore.Entry) {
+		e.Key.Public = append([]byte{}, e.Key.Public...)
+		e.Key.Public[3] ^= 1
+	}}
+	s := p.signer()
+	wantError(t, s.run(t), "another key of that name")
+	if s.served.Load() != nil {
+		t.Error("a version with other keys is served")
 	}
 }
 

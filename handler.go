@@ -87,6 +87,7 @@ func (a *Autosign) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 type exchange struct {
 	asked, folded [zone.MaxWire]byte // the name asked for, and in lower case
 	query         answer.Query
+	responder     answer.Responder
 	response      []byte
 }
 
@@ -143,7 +144,7 @@ func (s *signer) respond(w dns.ResponseWriter, r *dns.Msg, e *exchange) error {
 	case v == nil:
 		wire = answer.AppendError(wire, q, dns.RcodeServerFailure, dns.ExtendedErrorCodeNotReady, s.excuse())
 	default:
-		wire, _ = answer.Append(wire, v.signed, q)
+		wire, _ = e.responder.Append(wire, v.signed, q)
 	}
 	e.response = wire
 	return write(w, r, wire)

@@ -6,11 +6,32 @@ import "github.com/autosign-dns/autosign/plugin/zone"
 // aliases inside the zone; what is left is the resolver's.
 const maxChain = 16
 
+// Append appends a response as Responder.Append does, with memory of its own.
+func Append(dst []byte, s *zone.Signed, q *Query) ([]byte, Result) {
+	var r Responder
+	return r.Append(dst, s, q)
+}
+
+// Responder is the memory that one response takes to make. It can be used for
+// one after the other, not for two at once. It is large: on the stack of a
+// goroutine that lives for one question it would make that stack grow, which
+// costs more than the response.
+type Responder struct{ r responder }
+
 // Append appends to dst the response to q from the signed zone s, and says what
 // it is. The question's name has to be at or below the zone's origin, its class
-// IN; otherwise the response is REFUSED.
-func Append(dst []byte, s *zone.Signed, q *Query) ([]byte, Result) {
-	r := responder{s: s, q: *q}
+// IN; otherwise the response is REFUSED. Nothing of dst, s and q is kept.
+func (m *Responder) Append(dst []byte, s *zone.Signed, q *Query) ([]byte, Result) {
+	r := &m.r
+	r.reset()
+	r.s, r.q = s, *q
+	msg, res := r.respond(dst, q)
+	r.reset()
+	return msg, res
+}
+
+// respond makes the response.
+func (r *responder) respond(dst []byte, q *Query) ([]byte, Result) {
 	reserve := 0
 	if q.EDNS {
 		reserve = optLen
@@ -58,6 +79,18 @@ func refuse(q *Query) int {
 // responder makes one response.
 type responder struct {
 	message
+	progress
+	proofs proofs
+	given  given
+
+	key     [zone.MaxKey + 4]byte // of the name at hand
+	wild    [zone.MaxKey + 4]byte // of the wildcard that may answer for it
+	targets [2][zone.MaxWire]byte // made from DNAMEs, by turns
+	scratch [zone.MaxWire]byte
+}
+
+// progress is what is known of a response so far.
+type progress struct {
 	s   *zone.Signed
 	q   Query
 	res Result
@@ -67,13 +100,14 @@ type responder struct {
 	addresses     bool     // the answer is the apex NS set: addresses go with it
 	negative      bool     // the SOA goes into the authority section
 	cut           zone.Pos // of a referral
-	proofs        proofs
+}
 
-	given   given
-	key     [zone.MaxKey + 4]byte // of the name at hand
-	wild    [zone.MaxKey + 4]byte // of the wildcard that may answer for it
-	targets [2][zone.MaxWire]byte // made from DNAMEs, by turns
-	scratch [zone.MaxWire]byte
+// reset makes the responder ready for the next response. Lists are only
+// emptied: what stands in them behind their length is never read.
+func (r *responder) reset() {
+	r.buf, r.counts = nil, [4]uint16{}
+	r.names.n, r.proofs.n, r.given.n = 0, 0, 0
+	r.progress = progress{}
 }
 
 // answer goes through the question's name and the aliases it leads to.

@@ -15,7 +15,7 @@ type ApexSet struct {
 // of the same types. All blocks but the first are shared.
 func (z *Zone) WithApex(sets []ApexSet) *Zone {
 	old := z.blocks[0]
-	apex := &Block{keyEnd: []uint32{0}, flags: old.flags}
+	apex := &Block{}
 	for j := range old.sets {
 		s := old.Set(j)
 		if !slices.ContainsFunc(sets, func(n ApexSet) bool { return n.Type == s.Type }) {
@@ -44,7 +44,7 @@ func (z *Zone) WithApex(sets []ApexSet) *Zone {
 		next.stats.Records -= int(old.sets[j].count)
 	}
 	next.stats.Sets += len(apex.sets) - len(old.sets)
-	apex.setEnd = []uint32{uint32(len(apex.sets))}
+	apex.names = []name{{sets: uint32(len(apex.sets)), flags: old.names[0].flags}}
 	apex.index()
 	next.blocks = slices.Clone(z.blocks)
 	next.blocks[0] = apex

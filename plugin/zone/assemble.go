@@ -155,10 +155,8 @@ func (a *assembler) append(key []byte, flags Flags, recs []rec) {
 	}
 	cur := a.blocks[len(a.blocks)-1]
 	cur.keys = append(cur.keys, key...)
-	cur.keyEnd = append(cur.keyEnd, uint32(len(cur.keys)))
-	cur.flags = append(cur.flags, flags)
 	a.sets(cur, key, flags, recs)
-	cur.setEnd = append(cur.setEnd, uint32(len(cur.sets)))
+	cur.names = append(cur.names, name{uint32(len(cur.keys)), uint32(len(cur.sets)), flags})
 	a.last = append(a.last[:0], key...)
 	if flags&Occluded == 0 {
 		a.descend(key, Pos{len(a.blocks) - 1, cur.Len() - 1})
@@ -179,7 +177,7 @@ func (a *assembler) descend(key []byte, p Pos) {
 	}
 	if IsWildcard(key) && len(a.path) > 0 {
 		up := a.path[len(a.path)-1]
-		a.blocks[up.Block].flags[up.Name] |= HasWildcard
+		a.blocks[up.Block].names[up.Name].flags |= HasWildcard
 	}
 	a.path = append(a.path, p)
 }
@@ -276,10 +274,9 @@ func (a *assembler) close() {
 		return
 	}
 	b := &a.open
-	a.blocks[len(a.blocks)-1] = &Block{keys: slices.Clone(b.keys), keyEnd: slices.Clone(b.keyEnd), flags: slices.Clone(b.flags),
-		setEnd: slices.Clone(b.setEnd), sets: slices.Clone(b.sets), data: slices.Clone(b.data)}
-	a.open = Block{keys: b.keys[:0], keyEnd: b.keyEnd[:0], flags: b.flags[:0],
-		setEnd: b.setEnd[:0], sets: b.sets[:0], data: b.data[:0]}
+	a.blocks[len(a.blocks)-1] = &Block{keys: slices.Clone(b.keys), names: slices.Clone(b.names),
+		sets: slices.Clone(b.sets), data: slices.Clone(b.data)}
+	a.open = Block{keys: b.keys[:0], names: b.names[:0], sets: b.sets[:0], data: b.data[:0]}
 }
 
 // finish returns the blocks; those equal to blocks of prev are shared with it.

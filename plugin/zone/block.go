@@ -3,22 +3,29 @@ package zone
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // Block is a run of names in canonical order. The first block of a zone holds
 // only the apex, so that a new serial copies one name.
 type Block struct {
-	keys   []byte   // sort keys relative to the origin, one after the other
-	keyEnd []uint32 // end of each name's key in keys
-	flags  []Flags
-	setEnd []uint32 // end of each name's sets in sets
-	sets   []set
-	data   []byte // per record: length as two octets, RDATA
+	keys  []byte // sort keys relative to the origin, one after the other
+	names []name
+	sets  []set
+	data  []byte // per record: length as two octets, RDATA
 
 	// To find a key fast: the octets that all keys of the block begin with, and
 	// of each key the eight octets after those as a number.
 	shared int
 	heads  []uint64
+}
+
+// name is what a block knows of a name, in one place: in a large zone every
+// look at memory counts.
+type name struct {
+	key   uint32 // end of the key in Block.keys
+	sets  uint32 // end of the RRsets in Block.sets
+	flags Flags
 }
 
 type set struct {
@@ -51,19 +58,27 @@ func (s Set) RData(yield func([]byte) bool) {
 }
 
 // Len returns the number of names in the block.
-func (b *Block) Len() int { return len(b.keyEnd) }
+func (b *Block) Len() int { return len(b.names) }
 
 // Key returns the sort key of name i, relative to the origin.
 func (b *Block) Key(i int) []byte {
-	end := b.keyEnd[i]
-	return b.keys[start(b.keyEnd, i):end:end]
+	from, end := uint32(0), b.names[i].key
+	if i > 0 {
+		from = b.names[i-1].key
+	}
+	return b.keys[from:end:end]
 }
 
 // Flags returns what name i is.
-func (b *Block) Flags(i int) Flags { return b.flags[i] }
+func (b *Block) Flags(i int) Flags { return b.names[i].flags }
 
 // Sets returns the range of set numbers that name i owns, ordered by type.
-func (b *Block) Sets(i int) (from, to int) { return int(start(b.setEnd, i)), int(b.setEnd[i]) }
+func (b *Block) Sets(i int) (from, to int) {
+	if i > 0 {
+		from = int(b.names[i-1].sets)
+	}
+	return from, int(b.names[i].sets)
+}
 
 // NumSets returns the number of sets in the block.
 func (b *Block) NumSets() int { return len(b.sets) }
@@ -94,21 +109,8 @@ func (b *Block) FindSet(i int, typ uint16) int {
 
 // equal reports whether two blocks hold the same names, records and flags.
 func (b *Block) equal(o *Block) bool {
-	if len(b.keyEnd) != len(o.keyEnd) || len(b.sets) != len(o.sets) ||
-		!bytes.Equal(b.keys, o.keys) || !bytes.Equal(b.data, o.data) {
-		return false
-	}
-	for i := range b.keyEnd {
-		if b.keyEnd[i] != o.keyEnd[i] || b.flags[i] != o.flags[i] || b.setEnd[i] != o.setEnd[i] {
-			return false
-		}
-	}
-	for j := range b.sets {
-		if b.sets[j] != o.sets[j] {
-			return false
-		}
-	}
-	return true
+	return bytes.Equal(b.keys, o.keys) && bytes.Equal(b.data, o.data) &&
+		slices.Equal(b.names, o.names) && slices.Equal(b.sets, o.sets)
 }
 
 // find returns the number of the name with this key, or of the last name before

@@ -178,7 +178,7 @@ func appendNSECBitmap(dst []byte, b *Block, i int) []byte {
 func (b *Block) appendTypes(dst []uint16, i int) []uint16 {
 	from, to := b.Sets(i)
 	for j := from; j < to; j++ {
-		if t := b.sets[j].typ; b.flags[i]&Cut == 0 || t == TypeNS || t == TypeDS {
+		if t := b.sets[j].typ; b.names[i].flags&Cut == 0 || t == TypeNS || t == TypeDS {
 			dst = append(dst, t)
 		}
 	}
@@ -190,7 +190,7 @@ func (b *Block) appendTypes(dst []uint16, i int) []uint16 {
 func AppendNSEC3Bitmap(dst []byte, b *Block, i int) []byte {
 	var buf [64]uint16
 	types := b.appendTypes(buf[:0], i)
-	if len(types) > 0 && b.flags[i]&(Cut|Secure) != Cut {
+	if len(types) > 0 && b.names[i].flags&(Cut|Secure) != Cut {
 		types = append(types, TypeRRSIG)
 	}
 	return AppendBitmap(dst, types)

@@ -82,7 +82,7 @@ func advance(z *Zone, p Pos) Pos {
 func sameName(a *Block, i int, b *Block, k int) bool {
 	fromA, toA := a.Sets(i)
 	fromB, toB := b.Sets(k)
-	if a.flags[i] != b.flags[k] || toA-fromA != toB-fromB {
+	if a.Flags(i) != b.Flags(k) || toA-fromA != toB-fromB {
 		return false
 	}
 	for j := range toA - fromA {

@@ -31,7 +31,7 @@ func TestBlock_find(t *testing.T) {
 			b := &Block{}
 			for _, key := range keys {
 				b.keys = append(b.keys, key...)
-				b.keyEnd = append(b.keyEnd, uint32(len(b.keys)))
+				b.names = append(b.names, name{key: uint32(len(b.keys))})
 			}
 			b.index()
 			for range 200 {

@@ -116,3 +116,48 @@ func checkKeyFiles(t *testing.T, s *server, zone string) {
 		}
 	}
 }
+
+// TestCrash_TwoServersOnOneFolder starts two servers at once on one empty
+// folder of keys. They may not make two sets of keys, nor two versions under
+// one serial: resolvers ask now the one and now the other.
+func TestCrash_TwoServersOnOneFolder(t *testing.T) {
+	t.Parallel()
+	const zone = "example.org."
+	for range 6 {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"db": plain(1)})
+		var pair [2]*server
+		for i := range pair {
+			s := &server{dir: t.TempDir(), port: freePort(t)}
+			s.addr = fmt.Sprintf("127.0.0.1:%d", s.port)
+			s.configure(t, block(zone, filepath.Join(dir, "db"), "keys "+filepath.Join(dir, "keys")))
+			pair[i] = s
+		}
+		for _, s := range pair {
+			s.fork(t)
+		}
+		for _, s := range pair {
+			s.signed(t, zone)
+		}
+		until(t, "the same version on both servers", func() string {
+			a, errA := transfer(pair[0].addr, zone)
+			b, errB := transfer(pair[1].addr, zone)
+			switch {
+			case errA != nil || errB != nil:
+				return fmt.Sprint(errA, errB)
+			case a[0].String() != b[0].String():
+				return fmt.Sprintf("SOA %v and %v", a[0], b[0])
+			case fmt.Sprint(a) != fmt.Sprint(b):
+				t.Fatalf("two versions under one serial:\n%v\n%v", a, b)
+			}
+			return ""
+		})
+		if n := len(dnskeys(t, pair[0].addr, zone)); n != 2 {
+			t.Fatalf("%d keys", n)
+		}
+		checkKeyFiles(t, &server{dir: dir, addr: pair[0].addr}, zone)
+		for _, s := range pair {
+			s.kill()
+		}
+	}
+}

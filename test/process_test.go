@@ -115,6 +115,16 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// ended waits until the process ends by itself.
+func (p *process) ended(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		t.Fatalf("%s did not end; it wrote:\n%s", p.name, p.wrote())
+	}
+}
+
 // wrote returns the end of what the process wrote.
 func (p *process) wrote() string {
 	text, _ := os.ReadFile(p.log)

@@ -38,7 +38,7 @@ func TestP1_KeyFileReplacedByOneWithTheSameTag(t *testing.T) {
 	s.launch(t)
 	until(t, "a refusal", func() string {
 		if !s.has("ERROR") {
-			return s.wrote()
+			return "it wrote: " + s.wrote()
 		}
 		return ""
 	})
@@ -150,7 +150,7 @@ func TestP12_MutatedZoneFilesAreNotPublished(t *testing.T) {
 		write(t, dir, map[string]string{"db": bad.text})
 		until(t, "a word on: "+bad.what, func() string {
 			if count(s, "ERROR") == errors {
-				return s.wrote()
+				return "it wrote: " + s.wrote()
 			}
 			return ""
 		})
@@ -203,12 +203,8 @@ func TestP15_IterationsGoToZeroWithoutAGap(t *testing.T) {
 	s.stop(t)
 	s.configure(t, block(zone, "db", "denial nsec3 iterations 51"))
 	s.fork(t)
-	until(t, "a refusal of 51 iterations", func() string {
-		select {
-		case <-s.done:
-			return ""
-		default:
-			return s.wrote()
-		}
-	})
+	s.ended(t)
+	if !s.has("51") {
+		t.Errorf("no word of 51 iterations:\n%s", s.wrote())
+	}
 }

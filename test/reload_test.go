@@ -65,7 +65,7 @@ func TestReload_BadZoneLeavesTheLastGoodOne(t *testing.T) {
 		write(t, dir, map[string]string{"db": plain(10*(i+1), "lost A 192.0.2.3", bad)})
 		until(t, "a word on "+name, func() string {
 			if !s.has("no usable source: " + name) {
-				return s.wrote()
+				return "it wrote: " + s.wrote()
 			}
 			return ""
 		})

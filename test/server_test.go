@@ -70,11 +70,7 @@ func (s *server) stop(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-s.done:
-	case <-time.After(patience):
-		t.Fatalf("CoreDNS did not stop on SIGTERM:\n%s", s.wrote())
-	}
+	s.ended(t)
 }
 
 // restart stops the server and starts it on what its folder holds now.

@@ -96,7 +96,7 @@ func (b *bench) answers(ctx context.Context, z Zone, d Denial) (costs, error) {
 		return nil, err
 	}
 	defer floor.Stop()
-	ours, err := b.startSigner(ctx, z, d, signer{CPU: serverCore, Procs: 1, Calm: true})
+	ours, err := b.startSigner(ctx, z, d, signer{CPU: serverCore, Procs: 1, Verify: "full", Calm: true})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package sign
 
 import (
 	"crypto"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -324,8 +325,12 @@ func TestZSKOnly_OnlyAValidDNSKEYSetOfOurs(t *testing.T) {
 	}
 }
 
-// hardware signs ECDSA with randomness, as hardware does.
+// hardware signs ECDSA with randomness of its own, as hardware does.
 type hardware struct{ crypto.Signer }
+
+func (h hardware) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return h.Signer.Sign(rand.Reader, digest, opts)
+}
 
 func TestSign_WhatHardwareSignedIsKept(t *testing.T) {
 	in := input(t, build(t, "example.org", apex+"ns A 192.0.2.1\n", nil), policy.ECDSAP256SHA256)

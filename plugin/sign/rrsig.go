@@ -2,14 +2,10 @@ package sign
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/zone"
@@ -99,7 +95,7 @@ func put32(b []byte, v uint32) {
 // raws returns the signature over the data as an RRSIG holds it.
 func (e *engine) raws(k *Key) (raw []byte, err error) {
 	message, hash := e.digest(policy.Algorithm(k.Algorithm))
-	if raw, err = k.Signer.Sign(randomness(k.Signer), message, hash); err != nil {
+	if raw, err = k.Signer.Sign(nil, message, hash); err != nil {
 		return nil, err
 	}
 	if k.Algorithm == uint8(policy.ECDSAP256SHA256) || k.Algorithm == uint8(policy.ECDSAP384SHA384) {
@@ -129,17 +125,6 @@ func (e *engine) digest(a policy.Algorithm) ([]byte, crypto.Hash) {
 	default: // Ed25519 signs the message
 		return e.data, 0
 	}
-}
-
-// randomness returns the source that a signer is given: none for keys in
-// memory, whose ECDSA is then deterministic (RFC 6979 section 3.2). RSA PKCS #1
-// v1.5 and Ed25519 always are. What signs elsewhere may need one.
-func randomness(s crypto.Signer) io.Reader {
-	switch s.(type) {
-	case *ecdsa.PrivateKey, *rsa.PrivateKey:
-		return nil
-	}
-	return rand.Reader
 }
 
 var errECDSA = errors.New("the signer returned a malformed ECDSA signature")

@@ -22,9 +22,12 @@ import (
 type Key struct {
 	zone.SigningKey
 	Role      policy.Role
-	DNSKEY    []byte        // RDATA
-	Published bool          // stands in the DNSKEY set; others may sign, but are only announced
-	Signer    crypto.Signer // nil: only the public part is at hand
+	DNSKEY    []byte // RDATA
+	Published bool   // stands in the DNSKEY set; others may sign, but are only announced
+	// Signer signs without being given randomness: ECDSA keys in memory are then
+	// deterministic (RFC 6979 section 3.2), as RSA PKCS #1 v1.5 and Ed25519 always
+	// are; others bring their own. Nil: only the public part is at hand.
+	Signer crypto.Signer
 }
 
 // NewKey returns k as signing uses it.

@@ -261,6 +261,16 @@ func TestKeyFiles_LostWhileServing_LastGoodStays(t *testing.T) {
 	}
 }
 
+func TestStrayKey_IsNotUsed(t *testing.T) {
+	p := newPlace(t)
+	first := p.signer().mustRun(t)
+	p.makeKey(policy.ZSK)
+	s := p.signer()
+	if second := s.mustRun(t); len(second.Keys) != len(first.Keys) || len(s.warned) == 0 {
+		t.Errorf("%d keys, told %v", len(second.Keys), s.warned)
+	}
+}
+
 func TestP2_TagsAreUnique(t *testing.T) {
 	p := newPlace(t)
 	asked := 0
@@ -310,6 +320,13 @@ func TestZSKOnly_TheSourcesDNSKEYSetIsServed(t *testing.T) {
 	if len(signed.DNSKEYSigs) != 1 {
 		t.Fatalf("%d RRSIGs of the source over DNSKEY", len(signed.DNSKEYSigs))
 	}
+	// The holder of the KSK rolls the ZSK.
+	next := p.makeKey(policy.ZSK)
+	p.source.set(testZone + presignedText(t, []keystore.Entry{ksk, next}, ksk, signer, time.Now()))
+	if signed = s.mustRun(t); signed.Keys[0].Tag != next.Key.Tag || len(signed.Keys) != 1 {
+		t.Errorf("signed by %+v, want key %d", signed.Keys, next.Key.Tag)
+	}
+	zsk = next
 	// A set whose signature is over is refused, the last good one stays.
 	p.source.set(strings.Replace(testZone, "192.0.2.2", "192.0.2.22", 1) +
 		presigned(t, ksk, zsk, signer, time.Now().Add(-60*24*time.Hour)))

@@ -123,13 +123,7 @@ func (s *signer) acceptable(snap source.Snapshot, served *version) error {
 		return fmt.Errorf("refused, since the policy is strict: %w", errors.Join(warnings...))
 	}
 	for _, w := range warnings {
-		if text := w.Error(); !s.warned[text] {
-			if s.warned == nil {
-				s.warned = map[string]bool{}
-			}
-			s.warned[text] = true
-			s.tell(event.Event{Kind: event.Warned, Why: text})
-		}
+		s.warnOnce(w.Error())
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package autosign
 import (
 	"context"
 	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -163,6 +165,12 @@ func indexes(at map[string]int, ids []string) (list []int) {
 		}
 	}
 	return list
+}
+
+// digestOf is what a key is known by: key.Key.PublicDigest of its DNSKEY RDATA.
+func digestOf(dnskey []byte) string {
+	sum := sha256.Sum256(dnskey)
+	return hex.EncodeToString(sum[:])
 }
 
 // sooner returns the earlier of two moments, where zero is none.

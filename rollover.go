@@ -174,8 +174,13 @@ func (l *loop) plan(s *signer, due, keys, retry time.Time) {
 	}
 }
 
-// Schedule returns what is to be done and when, earliest first.
-func (l *loop) schedule() []agenda.Item {
+// Schedule returns what is to be done for the zones of a server block, and for
+// those beside it, earliest first.
+func (a *Autosign) Schedule() []agenda.Item {
+	if len(a.signers) == 0 {
+		return nil
+	}
+	l := a.signers[0].loop
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.agenda.All()

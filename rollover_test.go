@@ -47,6 +47,18 @@ func TestLoop_SignaturesAreMadeInTime(t *testing.T) {
 	})
 }
 
+func TestSchedule_IsListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		s := p.start(t)
+		defer s.loop.stop()
+		list := (&Autosign{signers: []*signer{s}}).Schedule()
+		if len(list) != 1 || list[0].What != workSign || list[0].When.Unix() != s.mustServe(t).Due {
+			t.Errorf("on the agenda: %+v", list)
+		}
+	})
+}
+
 func TestLoop_SourceIsPolled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)

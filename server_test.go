@@ -203,9 +203,20 @@ func TestReload(t *testing.T) {
 	if _, err := s.Restart(s.input(strings.Replace(corefile, "parent none", "parent none\n\t\tserial odd", 1))); err == nil {
 		t.Fatal("a broken Corefile was taken")
 	}
-	if _, err := s.Restart(s.input(strings.Replace(corefile, "example.org.db", "missing.db", 1) + "\n.:0 {\n file DIR/none\n autosign {\n keys DIR/none\n allow nothing\n }\n }")); err == nil {
-		t.Log("CoreDNS started without a zone file")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	blocked := corefile + "\nexample.net:" + port + " {\n bind 127.0.0.1\n whoami\n}"
+	if _, err := s.Restart(s.input(blocked)); err == nil {
+		t.Fatal("a Corefile with a port that is taken was taken")
+	}
+	if n := len(process.instances); n != 1 {
+		t.Errorf("%d instances are running after a failed reload", n)
+	}
+	s.await(t, 0, "example.org.", dns.TypeSOA, signedFor("example.org."))
 	next, err := s.Restart(s.input(corefile))
 	if err != nil {
 		t.Fatal(err)

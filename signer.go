@@ -127,6 +127,17 @@ func (s *signer) tell(e event.Event) {
 	metrics.Observe(e)
 }
 
+// warnOnce tells something that is true again and again only the first time.
+func (s *signer) warnOnce(text string) {
+	if s.warned == nil {
+		s.warned = map[string]bool{}
+	}
+	if !s.warned[text] {
+		s.warned[text] = true
+		s.tell(event.Event{Kind: event.Warned, Why: text})
+	}
+}
+
 // takeOver goes on with the signed copy of an earlier instance, so that a
 // reload of CoreDNS leaves no gap.
 func (s *signer) takeOver(from *signer) {
@@ -264,6 +275,9 @@ func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (
 		if doc, err = s.firstKeys(ctx, doc, content.zone.Presigned != nil, said, m); err != nil {
 			return time.Time{}, err
 		}
+	}
+	if doc, err = s.strayKeys(ctx, doc, content.zone, m); err != nil {
+		return m.frozen, err
 	}
 	doc, r, err := s.keyRing(ctx, doc, m)
 	if err != nil {

@@ -36,6 +36,7 @@ func (u use) String() string {
 // in caches.
 func usesOf(doc *state.Document, now time.Time) map[string]use {
 	uses := map[string]use{}
+	elsewhere := zskOnly(doc) // then the DNSKEY set is not ours, nor is what is safe
 	for i := range doc.Keys {
 		k := &doc.Keys[i]
 		u := use{
@@ -51,11 +52,14 @@ func usesOf(doc *state.Document, now time.Time) map[string]use {
 		if k.Publish.IsZero() && u.signs {
 			u.published = true // BIND's default for keys with an activation alone
 		}
-		if until := heldUntil(doc, k); u.gone && until.After(now) {
+		if until := heldUntil(doc, k); u.gone && !elsewhere && until.After(now) {
 			u.published, u.gone = true, false
 			u.next = sooner(u.next, until)
 		}
 		uses[k.ID] = u
+	}
+	if elsewhere {
+		return uses
 	}
 	for _, signs := range []func(policy.Role) bool{policy.Role.SignsDNSKEY, policy.Role.SignsZone} {
 		keepSigner(doc, uses, signs, now)

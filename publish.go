@@ -29,7 +29,8 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	if err != nil {
 		return err
 	}
-	if served != nil && served.signed.Digest == signed.Digest && !s.unclaimed {
+	raised := served != nil && sign.SerialAfter(content.serial, served.signed.Serial)
+	if served != nil && served.signed.Digest == signed.Digest && !s.unclaimed && !raised {
 		if served.content != content.zone { // the same records from another generation
 			s.served.Store(&version{served.signed, content.zone, served.announced, served.made})
 		}
@@ -100,7 +101,8 @@ func (s *signer) claim(ctx context.Context, r *ring, signed *zone.Signed, conten
 	digest := hex.EncodeToString(signed.Digest[:])
 	doc, err := s.docs.change(ctx, func(d *state.Document) error {
 		last, has := d.Last()
-		if has && last.Digest == digest { // it is ours, or of one who made the same
+		if has && last.Digest == digest && !sign.SerialAfter(content.serial, last.Serial) {
+			// It is ours, or of one who made the same.
 			serial = last.Serial
 			return errUnchanged
 		}
@@ -119,7 +121,7 @@ func (s *signer) claim(ctx context.Context, r *ring, signed *zone.Signed, conten
 			Slot:   sign.Slot(s.origin, s.policy.Validity, s.policy.Refresh, m.sign),
 		}
 		var err error
-		if serial, _, err = d.Claim(c); err != nil {
+		if serial, _, err = d.Claim(c, content.serial); err != nil {
 			return err
 		}
 		d.Expose(signed.Stats().MaxTTL, m.sign.Add(max(s.policy.Validity, s.policy.ValidityDNSKEY)), signers(d)...)

@@ -36,6 +36,20 @@ func TestPass_NothingChangesNothing(t *testing.T) {
 	}
 }
 
+func TestPass_ARaisedSerialAloneIsANewVersion(t *testing.T) {
+	p := newPlace(t)
+	s := p.signer()
+	s.mustRun(t)
+	p.source.set(strings.Replace(testZone, "hostmaster 10 ", "hostmaster 2026112301 ", 1))
+	second := s.mustRun(t)
+	if second.Serial != 2026112301 {
+		t.Errorf("serial %d, want the source's 2026112301", second.Serial)
+	}
+	if third := s.mustRun(t); third != second {
+		t.Errorf("serial %d after a pass in which nothing changed", third.Serial)
+	}
+}
+
 func TestPass_EditMakesTwoSignatures(t *testing.T) {
 	p := newPlace(t)
 	s := p.signer()

@@ -34,14 +34,16 @@ func (d *Document) Claimed(digest string) (c Claim, ok bool) {
 }
 
 // Claim claims a serial for content, and with it marks the zone as published. If
-// the newest claim is of the same digest its serial is returned and nothing is
-// added; otherwise c is added with the serial in it.
-func (d *Document) Claim(c Claim) (serial uint32, added bool, err error) {
+// the newest claim is of the same digest, and its serial is not before least,
+// that serial is returned and nothing is added; otherwise c is added with the
+// serial in it. Least is the source's serial: whoever raises that alone wants
+// to see the zone under it.
+func (d *Document) Claim(c Claim, least uint32) (serial uint32, added bool, err error) {
 	last, ok := d.Last()
 	switch {
 	case !isDigest(c.Digest):
 		return 0, false, fmt.Errorf("claim serial %d: digest %q", c.Serial, c.Digest)
-	case ok && last.Digest == c.Digest:
+	case ok && last.Digest == c.Digest && !later(least, last.Serial):
 		return last.Serial, false, nil
 	case ok && !later(c.Serial, last.Serial):
 		return 0, false, fmt.Errorf("claim serial %d after %d: %w", c.Serial, last.Serial, ErrSerial)

@@ -16,21 +16,24 @@ func TestClaim_SameDigestSameSerial(t *testing.T) {
 		name       string
 		serial     uint32
 		digest     int
+		least      uint32
 		want       uint32
 		added      bool
 		wantClaims int
 	}{
-		{"first", 5, 1, 5, true, 1},
-		{"a replica with the same zone", 6, 1, 5, false, 1},
-		{"new content", 6, 2, 6, true, 2},
-		{"back to what it was", 7, 1, 7, true, 3},
+		{"first", 5, 1, 1, 5, true, 1},
+		{"a replica with the same zone", 6, 1, 1, 5, false, 1},
+		{"new content", 6, 2, 1, 6, true, 2},
+		{"back to what it was", 7, 1, 1, 7, true, 3},
+		{"a source that raised its serial alone", 20, 1, 20, 20, true, 4},
+		{"a replica of that", 21, 1, 20, 20, false, 4},
 	} {
-		serial, added, err := d.Claim(Claim{Serial: c.serial, Digest: digest(c.digest)})
+		serial, added, err := d.Claim(Claim{Serial: c.serial, Digest: digest(c.digest)}, c.least)
 		if serial != c.want || added != c.added || err != nil || len(d.Claims) != c.wantClaims || !d.Published {
 			t.Errorf("%s: got serial %d, added %v, error %v, %d claims", c.name, serial, added, err, len(d.Claims))
 		}
 	}
-	if c, ok := d.Claimed(digest(1)); !ok || c.Serial != 7 {
+	if c, ok := d.Claimed(digest(1)); !ok || c.Serial != 20 {
 		t.Errorf("the newest claim of a digest is %+v", c)
 	}
 	if _, ok := d.Claimed(digest(3)); ok {
@@ -54,10 +57,10 @@ func TestClaim_P13_SerialsOnlyGoUp(t *testing.T) {
 		{2026030100, 1, false},
 	} {
 		d := New("example.org.")
-		if _, _, err := d.Claim(Claim{Serial: c.last, Digest: digest(1)}); err != nil {
+		if _, _, err := d.Claim(Claim{Serial: c.last, Digest: digest(1)}, 0); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := d.Claim(Claim{Serial: c.next, Digest: digest(2)})
+		_, _, err := d.Claim(Claim{Serial: c.next, Digest: digest(2)}, 0)
 		if c.ok != (err == nil) || err != nil && !errors.Is(err, ErrSerial) {
 			t.Errorf("%d after %d: %v", c.next, c.last, err)
 		}
@@ -70,14 +73,14 @@ func TestClaim_P13_SerialsOnlyGoUp(t *testing.T) {
 func TestClaim_KeepsTheLast(t *testing.T) {
 	d := New("example.org.")
 	for n := range 3 * MaxClaims {
-		if _, _, err := d.Claim(Claim{Serial: uint32(n), Digest: digest(n)}); err != nil {
+		if _, _, err := d.Claim(Claim{Serial: uint32(n), Digest: digest(n)}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if last, _ := d.Last(); len(d.Claims) != MaxClaims || last.Serial != 3*MaxClaims-1 || d.Claims[0].Serial != 2*MaxClaims {
 		t.Errorf("got %d claims from %d to %d", len(d.Claims), d.Claims[0].Serial, last.Serial)
 	}
-	if _, _, err := d.Claim(Claim{Serial: 1 << 20, Digest: "abc"}); err == nil {
+	if _, _, err := d.Claim(Claim{Serial: 1 << 20, Digest: "abc"}, 0); err == nil {
 		t.Error("a claim without a digest is taken")
 	}
 }

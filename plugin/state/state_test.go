@@ -51,7 +51,7 @@ func full(t testing.TB) *Document {
 	})
 	d.Expose(86400, start.Add(336*time.Hour), testKey(1, "").ID, testKey(2, "").ID)
 	d.See(start.Add(25 * time.Hour))
-	if _, _, err := d.Claim(Claim{Serial: 2026030100, Digest: digest(77), Source: digest(78), Slot: start}); err != nil {
+	if _, _, err := d.Claim(Claim{Serial: 2026030100, Digest: digest(77), Source: digest(78), Slot: start}, 0); err != nil {
 		t.Fatal(err)
 	}
 	d.Keys[1].Inactive, d.Keys[1].Delete = start.Add(48*time.Hour), start.Add(480*time.Hour)

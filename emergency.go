@@ -42,12 +42,15 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	if err != nil {
 		return err
 	}
-	v := &version{sealed, s.good.Zone, r.announced(), now}
-	if _, err := s.judgeVersion(ctx, nil, v, m); err != nil {
+	v := newVersion(sealed, s.good.Zone, r.announced(), now)
+	verified, err := s.judgeVersion(ctx, nil, v, m)
+	if err != nil {
 		return err
 	}
+	v.sound.Store(verified == whole)
 	s.serve(v)
 	s.unclaimed = true
+	s.checkBehind(nil, v, verified)
 	s.tell(event.Event{Kind: event.Warned, Why: fmt.Sprintf("serving the records published last, with serial %d, "+
 		"signed with the keys in %s, until the state can be used again", sealed.Serial, s.dir)})
 	return nil

@@ -144,7 +144,7 @@ func (c *checker) end(err error) error {
 // and everything is signed anew.
 func (s *signer) checkBehind(from, next *version, verified int) {
 	if verified == whole {
-		if s.behind == nil {
+		if s.behind == nil && !s.unmade {
 			s.faults = 0
 		}
 		return
@@ -160,6 +160,7 @@ func (s *signer) checkBehind(from, next *version, verified int) {
 		o := verify.Options{Now: next.made, Announced: next.announced, ZSKOnly: next.signed.DNSKEYSigs != nil, Signatures: p.check}
 		_, err := verify.Zone(s.origin, records(next.signed.SignedRecords()), o)
 		if ctx.Err() == nil {
+			next.sound.Store(err == nil)
 			s.mu.Lock()
 			s.verdict = &verdict{err: refusal(err), good: from, bad: next}
 			s.mu.Unlock()

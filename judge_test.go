@@ -104,6 +104,83 @@ func TestP9_FaultFoundBehindTheSwap(t *testing.T) {
 	})
 }
 
+// manyNames is a zone of which nothing but the apex is verified before it is served.
+func manyNames(p *place, address string) string {
+	p.policy.Verify = policy.VerifyStructure
+	var b strings.Builder
+	b.WriteString(testZone)
+	for i := range 3000 {
+		fmt.Fprintf(&b, "h%d 300 IN A %s\n", i, address)
+	}
+	return b.String()
+}
+
+// What is signed anew after a fault is verified as a whole before it is served,
+// and the content that was served meanwhile is not lost when that fails, too.
+func TestP9_FaultyRepair_IsNotServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		p.source.set(manyNames(p, "192.0.2.9"))
+		var count, at atomic.Int64
+		var more atomic.Bool
+		p.keys = brokenKeys{p.keys, func() bool {
+			n := count.Add(1)
+			if n == at.Load() && more.Swap(false) {
+				at.Store(n + 6000) // in the repair, which makes them all
+			}
+			return n == at.Load() || n == at.Load()-6000
+		}}
+		s := p.start(t)
+		defer s.loop.stop()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		first := s.mustServe(t)
+		more.Store(true)
+		at.Store(count.Load() + 500)
+		p.source.set(manyNames(p, "192.0.2.8"))
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		last := s.mustServe(t)
+		if count.Load() < at.Load() {
+			t.Fatalf("%d signatures made, none of them faulty in the repair", count.Load())
+		}
+		if !strings.Contains(text(last), "h7.example.org. 300 A c0000208") {
+			t.Error("the new records are not served in the end")
+		}
+		if last.Serial != first.Serial+4 {
+			t.Errorf("serial %d, want %d: the faulty version, the return, the refused repair, the good one", last.Serial, first.Serial+4)
+		}
+	})
+}
+
+// A reload does not end the verification of what goes on being served.
+func TestP9_FaultFoundAfterAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		p.source.set(manyNames(p, "192.0.2.9"))
+		var count atomic.Int64
+		p.keys = brokenKeys{p.keys, func() bool { return count.Add(1) == 500 }}
+		old := p.signer()
+		if err := old.run(t); err != nil {
+			t.Fatal(err)
+		}
+		old.loop.stop()
+		old.checks.Wait()
+		s := p.signer()
+		s.takeOver(old)
+		s.loop.start()
+		defer s.loop.stop()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if s.mustServe(t).Serial == old.served.Load().signed.Serial {
+			t.Error("the faulty version kept its serial")
+		}
+		if !s.served.Load().sound.Load() {
+			t.Error("what is served was not verified as a whole")
+		}
+	})
+}
+
 func TestChangedNames_FindsAll(t *testing.T) {
 	for _, denial := range []policy.Denial{{}, {NSEC3: true}, {NSEC3: true, OptOut: true}} {
 		p := newPlace(t)

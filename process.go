@@ -20,6 +20,19 @@ type instance struct {
 	signers  map[identity]*signer
 	backends map[string]*backend // by directory
 	blocks   int                 // server blocks that are running
+	placed   []placed            // in the DS registry
+}
+
+// placed is a zone with where it can be asked for.
+type placed struct {
+	signer *signer
+	scopes []scope
+}
+
+// place makes a zone known to the DS registry.
+func (i *instance) place(s *signer, scopes []scope) {
+	i.placed = append(i.placed, placed{s, scopes})
+	parents.add(s, scopes)
 }
 
 // identity tells zones apart: a view may show another zone of the same name.
@@ -57,17 +70,23 @@ func leave(id any) {
 }
 
 // abandon stops every instance that started after this one: a reload failed,
-// and CoreDNS does not tell those that it leaves behind.
+// and CoreDNS does not tell those that it leaves behind. They had taken the
+// places of this one's zones in the DS registry.
 func abandon(id any) {
 	process.mu.Lock()
 	var left []*instance
+	var back []placed
 	if at := slices.IndexFunc(process.instances, func(i *instance) bool { return i.id == id }); at >= 0 {
 		left = slices.Clone(process.instances[at+1:])
+		back = slices.Clone(process.instances[at].placed)
 		process.instances = slices.Delete(process.instances, at+1, len(process.instances))
 	}
 	process.mu.Unlock()
 	for _, i := range left {
 		i.stop()
+	}
+	for _, p := range back {
+		parents.add(p.signer, p.scopes)
 	}
 }
 

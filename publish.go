@@ -30,9 +30,11 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 		return err
 	}
 	raised := served != nil && sign.SerialAfter(content.serial, served.signed.Serial)
-	if served != nil && served.signed.Digest == signed.Digest && !s.unclaimed && !raised {
+	if served != nil && served.signed.Digest == signed.Digest && !s.unclaimed && !s.unmade && !raised {
 		if served.content != content.zone { // the same records from another generation
-			s.served.Store(&version{served.signed, content.zone, served.announced, served.made})
+			same := *served
+			same.content = content.zone
+			s.served.Store(&same)
 		}
 		return s.seeTime(ctx, doc, m)
 	}
@@ -45,16 +47,21 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	if err != nil {
 		return err
 	}
-	next := &version{sealed, content.zone, r.announced(), m.now}
+	next := newVersion(sealed, content.zone, r.announced(), m.now)
 	verified, err := s.judgeVersion(ctx, from, next, m)
 	if err != nil {
 		return err
+	}
+	if from != nil && verified == whole {
+		next.sound = from.sound // what is as it was there has been verified there, or will be
+	} else {
+		next.sound.Store(verified == whole)
 	}
 	if err := s.keep(next, m); err != nil {
 		return err
 	}
 	s.serve(next)
-	s.unclaimed = false
+	s.unclaimed, s.good = false, nil   // a copy of earlier is of use only before the first version
 	s.unmade = s.unmade && from != nil // of the version that came back
 	s.published(next, plan.Signatures(), time.Since(began))
 	if first || !s.wroteDS {
@@ -170,7 +177,6 @@ func (s *signer) seeTime(ctx context.Context, doc *state.Document, m moment) err
 // still has them.
 func (s *signer) keep(v *version, m moment) error {
 	c := lastgood.Copy{Zone: v.content, Serial: v.signed.Serial, Published: m.now}
-	s.good = nil // only of use before the first version
 	if !s.policy.Automatic {
 		if err := s.copies.Save(s.docs.name, c); err != nil {
 			return fmt.Errorf("last good copy: %w", err)

@@ -76,17 +76,18 @@ func start(id any, a *Autosign, options []corefile.Options, config *dnsserver.Co
 	process.mu.Lock()
 	inst := enter(id)
 	err := a.bind(inst, options, config)
-	if err != nil {
+	if err == nil {
+		scopes := scopesOf(keys, config)
+		for _, s := range a.signers {
+			inst.place(s, scopes)
+		}
+	} else {
 		process.instances = slices.DeleteFunc(process.instances, func(i *instance) bool { return i == inst })
 	}
 	process.mu.Unlock()
 	if err != nil {
 		inst.stop()
 		return err
-	}
-	scopes := scopesOf(keys, config)
-	for _, s := range a.signers {
-		parents.add(s, scopes)
 	}
 	inst.loop.start()
 	return nil

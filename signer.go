@@ -31,6 +31,11 @@ type version struct {
 	content   *zone.Zone // as it came from the source
 	announced [][]byte   // DNSKEY RDATA of keys that sign without being published
 	made      time.Time
+	sound     *atomic.Bool // all of it has been verified; shared by versions that small changes lie between
+}
+
+func newVersion(signed *zone.Signed, content *zone.Zone, announced [][]byte, made time.Time) *version {
+	return &version{signed, content, announced, made, new(atomic.Bool)}
 }
 
 // signer keeps the signed copy of one zone in one view. The handler reads what
@@ -83,6 +88,7 @@ type signer struct {
 	faults    int                // versions in a row that verification behind the swap refused
 	unmade    bool               // signatures of the version before must not be taken over
 	unclaimed bool               // what is served has no serial of its own in the state
+	recheck   bool               // what is served is of an earlier instance, which did not verify all of it
 	behind    context.CancelFunc // of the verification behind the swap that is under way; nil: none is
 }
 
@@ -143,6 +149,7 @@ func (s *signer) warnOnce(text string) {
 func (s *signer) takeOver(from *signer) {
 	if v := from.served.Load(); v != nil {
 		s.serve(v)
+		s.recheck = !v.sound.Load()
 	}
 }
 
@@ -177,6 +184,8 @@ func (s *signer) Sign(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("%s: sign: %w", s.zone, ctx.Err())
+	case <-s.loop.ctx.Done():
+		return fmt.Errorf("%s: sign: %w: the server stops, or its configuration was replaced", s.zone, s.loop.ctx.Err())
 	}
 }
 
@@ -263,6 +272,10 @@ func (s *signer) work(ctx context.Context, asked bool) (next time.Time, err erro
 // advance does a pass with a document that can be used.
 func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (next time.Time, err error) {
 	m := s.judge(doc)
+	if s.recheck {
+		s.recheck = false
+		s.checkBehind(nil, s.served.Load(), 0)
+	}
 	var said <-chan delegation
 	if len(doc.Keys) == 0 {
 		said = s.askParent(ctx)
@@ -286,7 +299,7 @@ func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (
 	if next = r.next; !m.frozen.IsZero() {
 		next = m.frozen
 	}
-	if err = s.comeBack(ctx, doc, r, m); err != nil {
+	if err = s.comeBack(ctx, doc, r, content, m); err != nil {
 		return next, err
 	}
 	err = s.publish(ctx, doc, r, content, m, s.previous(m))
@@ -304,8 +317,9 @@ func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (
 }
 
 // comeBack puts the version before back into service when verification behind
-// the swap found a fault, and has everything signed anew.
-func (s *signer) comeBack(ctx context.Context, doc *state.Document, r *ring, m moment) error {
+// the swap found a fault, and has everything signed anew. The content at hand
+// is pending until that has succeeded: the source will not bring it again.
+func (s *signer) comeBack(ctx context.Context, doc *state.Document, r *ring, content *snapshot, m moment) error {
 	v := s.takeVerdict()
 	if v == nil {
 		return nil
@@ -313,6 +327,9 @@ func (s *signer) comeBack(ctx context.Context, doc *state.Document, r *ring, m m
 	s.unmade = true
 	if v.good == nil {
 		return nil
+	}
+	if s.pending == nil {
+		s.pending = content
 	}
 	return s.publish(ctx, doc, r, &snapshot{v.good.content, soaSerial(v.good.content)}, m, v.good)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/keystore"
+	"github.com/autosign-dns/autosign/plugin/lastgood"
 	"github.com/autosign-dns/autosign/plugin/parent"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/store/memory"
@@ -203,6 +204,25 @@ func TestAutomaticOff_RecordsArePinned(t *testing.T) {
 	}
 	if got := text(s.mustServe(t)); !strings.Contains(got, "c0000216") {
 		t.Error("an edit was not signed when that was asked for")
+	}
+}
+
+// unwritable are copies that cannot be kept just now.
+type unwritable struct{ copies }
+
+func (unwritable) Save(string, lastgood.Copy) error { return errors.New("the disk is full") }
+
+func TestAutomaticOff_FullDiskAtAStart_RecordsStayPinned(t *testing.T) {
+	p := newPlace(t)
+	p.policy.Automatic = false
+	p.signer().mustRun(t)
+	p.source.set(strings.Replace(testZone, "192.0.2.2", "192.0.2.22", 1))
+	s := p.signer()
+	s.copies = unwritable{p.copies}
+	wantError(t, s.run(t), "the disk is full")
+	s.copies = p.copies
+	if got := text(s.mustRun(t)); strings.Contains(got, "c0000216") {
+		t.Error("an edit was signed without being asked for")
 	}
 }
 

@@ -218,7 +218,7 @@ func (j *judge) signed(n *owner, s *rrset, at place) {
 		j.fault(n.name, s.typ, "%d signatures, more than %d", s.to-s.from, j.o.MaxSignatures)
 		return
 	}
-	var done uint32 // bits: algorithms of the keys that signed
+	var done uint32 // bits: algorithms of the keys that signed; a revoked one vouches for nothing but that (RFC 5011 section 2.1)
 	labels := countLabels(n.name)
 	if isWildcard(n.name) {
 		labels--
@@ -229,7 +229,7 @@ func (j *judge) signed(n *owner, s *rrset, at place) {
 			return
 		}
 		for bit, a := range j.algorithms {
-			if a == k.algorithm {
+			if a == k.algorithm && k.flags&flagRevoke == 0 {
 				done |= 1 << bit
 			}
 		}

@@ -217,6 +217,13 @@ var mutations = []mutation{
 		m.resign(o, 1)
 	}, want: []string{"new.example.org. NSEC: missing"}},
 	{name: "DNSKEY set not signed", edit: func(m *mutant) { m.unsign(exampleOrg, typeDNSKEY) }, want: []string{"example.org. DNSKEY: no signature of algorithm 15"}},
+	{name: "DNSKEY set signed by a revoked key alone", edit: func(m *mutant) {
+		was := m.s.ksk.rdata
+		m.s.ksk = newKey(77, 257|1<<7)
+		m.records = slices.DeleteFunc(m.records, func(r Record) bool { return r.Type == typeDNSKEY && bytes.Equal(r.RData, was) })
+		m.add(Record{exampleOrg, typeDNSKEY, 3600, m.s.ksk.rdata})
+		m.resign(exampleOrg, typeDNSKEY)
+	}, want: []string{"example.org. DNSKEY: no signature of algorithm 15"}, ldns: accepts},
 	{name: "P16 overlap: a removed name's NSEC is left", edit: func(m *mutant) {
 		m.drop(ownerOf(m.t, "srv"), 33)
 	}, want: []string{"srv.example.org. NSEC: at a name that owns nothing else"}, ldns: accepts},

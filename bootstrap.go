@@ -63,6 +63,12 @@ func (d delegation) has(k key.Key, origin []byte) bool {
 // that the source brings a DNSKEY set signed elsewhere.
 func (s *signer) firstKeys(ctx context.Context, old *state.Document, presigned bool, asked <-chan delegation,
 	m moment) (*state.Document, error) {
+	said := <-asked
+	done, err := makings.wait(ctx, s.dir+" "+s.zone)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	entries, err := s.box.list(ctx, s.policy.Scheme)
 	if err != nil {
 		return nil, err
@@ -71,11 +77,13 @@ func (s *signer) firstKeys(ctx context.Context, old *state.Document, presigned b
 	if err != nil {
 		return nil, err
 	}
-	said := <-asked
 	adopted := adopt(usable, s.origin, said, m.now)
-	roles := wantedRoles(adopted, s.policy, presigned)
+	roles := wantedRoles(trusted(adopted, usable), s.policy, presigned)
 	if err := s.safeToMake(roles, said); err != nil {
 		s.tell(event.Event{Kind: event.KeysWithheld, Err: err, Reason: "unsafe"})
+		return nil, err
+	}
+	if err := s.checkSigners(trusted(adopted, usable), roles, m.now); err != nil {
 		return nil, err
 	}
 	made, err := s.make(ctx, roles, func(tag uint16) bool {
@@ -100,6 +108,13 @@ func (s *signer) firstKeys(ctx context.Context, old *state.Document, presigned b
 	if err != nil {
 		return nil, err
 	}
+	s.tellFirst(ctx, doc, made, adopted, m)
+	return doc, nil
+}
+
+// tellFirst tells of a zone's first keys, and removes those that were made for
+// nothing.
+func (s *signer) tellFirst(ctx context.Context, doc *state.Document, made, adopted []state.Key, m moment) {
 	for _, k := range made {
 		if doc.Key(k.ID) == nil {
 			// It was made beside the keys of another; no state names it.
@@ -116,7 +131,6 @@ func (s *signer) firstKeys(ctx context.Context, old *state.Document, presigned b
 				Why: "found in " + s.dir})
 		}
 	}
-	return doc, nil
 }
 
 // usable returns the keys that can sign. A key file that is there and cannot
@@ -154,6 +168,7 @@ func adopt(usable []keystore.Entry, origin []byte, said delegation, now time.Tim
 			k.Publish = now
 			plain = append(plain, len(list))
 		}
+		retireAtRevocation(&k, e)
 		list = append(list, k)
 		keys = append(keys, e.Key)
 	}
@@ -326,7 +341,7 @@ func (s *signer) writeDS(ctx context.Context, r *ring, first bool) {
 			continue
 		}
 		public, err := key.FromDNSKEY(k.DNSKEY)
-		if err != nil {
+		if err != nil || revoked(public) {
 			continue
 		}
 		for _, digest := range []uint8{key.SHA256, key.SHA384} {

@@ -234,8 +234,12 @@ func (i *instance) join(origin, view string, o corefile.Options, b *backend, z *
 		crew:       hands,
 	}
 	s.source = source.NewFile(z, s.origin)
-	if old := predecessor(i, id); old != nil && old.dir == s.dir {
+	if old := predecessor(i, id); old != nil {
 		s.takeOver(old)
+		if old.dir != s.dir {
+			log.Warningf("%s: keys and state are now in %s, before in %s: what is served stays until the state there "+
+				"is a copy of the other, with its keys; new ones are made only by a restart of the server", s.label(), s.dir, old.dir)
+		}
 	}
 	i.signers[id] = s
 	i.loop.add(s)

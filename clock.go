@@ -6,8 +6,9 @@ import (
 )
 
 // Wall time is not trusted: machines start with a wrong clock, and clocks are
-// set wrong. Signing follows the clock, since signatures must be good now.
-// What keys do follows it only when it runs as the monotonic clock does.
+// set wrong. Signing follows the clock, since signatures must be good now, but
+// not ahead while what is served is good by either time. What keys do follows
+// it only when it runs as the monotonic clock does.
 const (
 	// jumpRunning is how far wall time may run ahead of the monotonic clock.
 	jumpRunning = time.Hour
@@ -49,9 +50,9 @@ func (c *clock) doubt() {
 	}
 }
 
-// believed reports whether wall time ran evenly, and since when a jump is
-// waited for to hold.
-func (c *clock) believed(now time.Time) (ok bool, until time.Time) {
+// believed reports whether wall time ran evenly; if not, until when a jump is
+// waited for to hold, and how far it went.
+func (c *clock) believed(now time.Time) (ok bool, until time.Time, jump time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	mono := time.Now()
@@ -61,18 +62,18 @@ func (c *clock) believed(now time.Time) (ok bool, until time.Time) {
 		c.doubted, c.ahead = mono, offset
 	case c.doubted.IsZero():
 		c.offset = offset // slow drift, and jumps back, which move nothing
-		return true, time.Time{}
+		return true, time.Time{}, 0
 	case (offset - c.ahead).Abs() > jumpRunning: // it jumped again
 		c.doubted, c.ahead = mono, offset
 		if offset-c.offset <= jumpRunning { // back to where it was
 			c.doubted, c.offset = time.Time{}, offset
-			return true, time.Time{}
+			return true, time.Time{}, 0
 		}
 	case mono.Sub(c.doubted) >= steady:
 		c.doubted, c.offset = time.Time{}, offset
-		return true, time.Time{}
+		return true, time.Time{}, 0
 	}
-	return false, now.Add(steady - mono.Sub(c.doubted))
+	return false, now.Add(steady - mono.Sub(c.doubted)), offset - c.offset
 }
 
 // moment is what a pass takes for the time.
@@ -85,8 +86,9 @@ type moment struct {
 }
 
 // judge decides what time it is for a zone that was last worked on at seen,
-// with a last version of the slot published.
-func (c *clock) judge(now, seen, published time.Time) moment {
+// with a last version of the slot published; what is served is good until
+// expiry (zero: nothing is served).
+func (c *clock) judge(now, seen, published, expiry time.Time) moment {
 	m := moment{now: now, sign: now, keys: now}
 	if published.After(now) {
 		// The version made in that slot must not be followed by an older one,
@@ -97,9 +99,14 @@ func (c *clock) judge(now, seen, published time.Time) moment {
 			m.sign = published
 		}
 	}
-	ok, until := c.believed(now)
+	ok, until, jump := c.believed(now)
 	if !ok {
 		m.frozen = until
+		// Signatures that begin at a moment that may not have come must not take
+		// the place of valid ones.
+		if before := now.Add(-jump).Truncate(time.Second); expiry.After(until) && !published.After(before) {
+			m.sign = before
+		}
 	}
 	if !seen.IsZero() && (!ok || seen.After(now)) {
 		m.keys = seen

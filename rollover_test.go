@@ -108,6 +108,33 @@ func TestP11_ClockJumps(t *testing.T) {
 	}
 }
 
+// A clock that is set ahead for a while makes no signatures that begin later
+// than now, as long as those that there are will do.
+func TestP11_ClockAheadForAWhile_SignaturesStayValid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		s := p.start(t)
+		defer s.loop.stop()
+		time.Sleep(3 * day)
+		synctest.Wait()
+		p.jump.Store(int64(2 * day))
+		p.source.set(strings.Replace(testZone, "192.0.2.2", "192.0.2.22", 1))
+		time.Sleep(steady / 2)
+		synctest.Wait()
+		if !strings.Contains(text(s.mustServe(t)), "c0000216") {
+			t.Error("an edit waits for the clock")
+		}
+		p.jump.Store(0)
+		s.mustServe(t) // valid by the true time
+		p.jump.Store(int64(2 * day))
+		time.Sleep(2 * steady)
+		synctest.Wait()
+		if left := time.Unix(s.mustServe(t).Expiry, 0).Sub(s.clock.now()); left < p.policy.Refresh-2*time.Minute {
+			t.Errorf("the clock has run evenly since, and %s are left of a signature", left)
+		}
+	})
+}
+
 func TestP11_LongStop_SignsBeforeItServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)

@@ -349,7 +349,11 @@ func (s *signer) judge(doc *state.Document) moment {
 		s.clock.doubt()
 	}
 	last, _ := doc.Last()
-	m := s.clock.judge(now, doc.LastSeen, last.Slot)
+	var expiry time.Time
+	if v := s.served.Load(); v != nil {
+		expiry = time.Unix(v.signed.Expiry, 0)
+	}
+	m := s.clock.judge(now, doc.LastSeen, last.Slot, expiry)
 	if !m.frozen.IsZero() {
 		s.tell(event.Event{Kind: event.ClockJumped, From: doc.LastSeen.Format(time.RFC3339), To: now.Format(time.RFC3339),
 			Why: "keys do nothing until the clock has run evenly for " + steady.String(), Next: m.frozen})

@@ -74,16 +74,16 @@ tools: ## install the name servers and validators that the tests use
 format:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these:" $$unformatted; exit 1; }
 
+# All with the race detector, the server of the end-to-end tests too, so that
+# CoreDNS is compiled once.
 vet:
-	$(GO) vet ./...
+	$(GO) vet -race ./...
 
-# cmd/coredns has no code of its own to test, and the race detector would
-# compile all of CoreDNS's plugins a second time for it.
 race: ## unit tests with the race detector
 	$(GO) test -race . ./plugin/...
 
 e2e: ## a real server against real validators and secondaries
-	$(GO) test -timeout 15m ./test/...
+	$(GO) test -race -timeout 15m ./test/...
 
 lint: ## golangci-lint, if it is there
 	@command -v golangci-lint >/dev/null || { \

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -36,10 +37,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// buildFlags are the flags that cmd/coredns is built with.
+var buildFlags []string
+
 // coredns builds the server once; every test runs the same binary.
 var coredns = sync.OnceValues(func() (string, error) {
 	file := filepath.Join(built, "coredns")
-	out, err := exec.Command("go", "build", "-o", file, "../cmd/coredns").CombinedOutput()
+	args := slices.Concat([]string{"build", "-o", file}, buildFlags, []string{"../cmd/coredns"})
+	out, err := exec.Command("go", args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building cmd/coredns: %w\n%s", err, out)
 	}
@@ -102,6 +107,9 @@ func spawn(t *testing.T, dir, name string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		if p.has("DATA RACE") || p.has("panic:") {
+			t.Errorf("%s has a fault", p.name)
+		}
 		if t.Failed() {
 			t.Logf("%s wrote:\n%s", p.name, p.wrote())
 		}

@@ -40,3 +40,24 @@ func TestDS_AfterAFailedReload(t *testing.T) {
 		}
 	}
 }
+
+func TestAbove_ADSQuestionDoesNotGoToAShorterZone(t *testing.T) {
+	at := func(origin string) *signer {
+		wire, _ := appendWire(nil, origin)
+		return &signer{origin: wire}
+	}
+	for _, c := range []struct {
+		p, s string
+		want bool
+	}{
+		{".", "sub.example.org.", true}, // the name is the block's own zone: the parent has its DS
+		{"example.org.", "org.", true},  // the block is the grandparent's
+		{"org.", "example.org.", false}, // the block's zone is nearer
+		{"example.org.", "example.org.", true},
+	} {
+		name, _ := appendWire(nil, "sub.example.org.")
+		if got := above(at(c.p), at(c.s), name); got != c.want {
+			t.Errorf("%s before %s: %v", c.p, c.s, got)
+		}
+	}
+}

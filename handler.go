@@ -52,6 +52,12 @@ func (a *Autosign) Sign(ctx context.Context, origin string) error {
 	return fmt.Errorf("%s: not signed here", origin)
 }
 
+// above reports whether p, rather than the server block's own zone s, has the
+// parent's side of a name: s is the name's own zone, or p the longer of the two.
+func above(p, s *signer, folded []byte) bool {
+	return s == nil || len(s.origin) == len(folded) || len(p.origin) >= len(s.origin)
+}
+
 // ServeDNS implements plugin.Handler. Inside a zone that is signed here nothing
 // is handed on but transfers and messages that are no queries: whatever stands
 // behind would answer unsigned.
@@ -72,7 +78,7 @@ func (a *Autosign) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 	folded := appendFolded(e.folded[:0], asked)
 	s := a.zones.find(folded)
 	if q.Qtype == dns.TypeDS && len(folded) > 1 {
-		if p := parents.find(ctx, folded); p != nil {
+		if p := parents.find(ctx, folded); p != nil && above(p, s, folded) {
 			s = p
 		}
 	}

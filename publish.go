@@ -29,7 +29,7 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	if err != nil {
 		return err
 	}
-	raised := served != nil && sign.SerialAfter(content.serial, served.signed.Serial)
+	raised := served != nil && content.raises(served.signed.Serial)
 	if served != nil && served.signed.Digest == signed.Digest && !s.unclaimed && !s.unmade && !raised {
 		if served.content != content.zone { // the same records from another generation
 			same := *served
@@ -108,7 +108,7 @@ func (s *signer) claim(ctx context.Context, r *ring, signed *zone.Signed, conten
 	digest := hex.EncodeToString(signed.Digest[:])
 	doc, err := s.docs.change(ctx, func(d *state.Document) error {
 		last, has := d.Last()
-		if has && last.Digest == digest && !sign.SerialAfter(content.serial, last.Serial) {
+		if has && last.Digest == digest && !content.raises(last.Serial) {
 			// It is ours, or of one who made the same.
 			serial = last.Serial
 			return errUnchanged

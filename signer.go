@@ -92,10 +92,19 @@ type signer struct {
 	behind    context.CancelFunc // of the verification behind the swap that is under way; nil: none is
 }
 
+// maxWarned bounds the warnings that are remembered, each to be told once.
+const maxWarned = 100
+
 // snapshot is content on its way to be published.
 type snapshot struct {
 	zone   *zone.Zone
 	serial uint32 // of its SOA
+}
+
+// raises reports whether the source's serial is past one that is published.
+// Zero is no serial to publish under (sign.NextSerial).
+func (c *snapshot) raises(serial uint32) bool {
+	return c.serial != 0 && sign.SerialAfter(c.serial, serial)
 }
 
 // label names the zone on the agenda and beside its files.
@@ -137,6 +146,9 @@ func (s *signer) tell(e event.Event) {
 func (s *signer) warnOnce(text string) {
 	if s.warned == nil {
 		s.warned = map[string]bool{}
+	}
+	if len(s.warned) >= maxWarned {
+		clear(s.warned)
 	}
 	if !s.warned[text] {
 		s.warned[text] = true

@@ -51,6 +51,17 @@ func TestPass_ARaisedSerialAloneIsANewVersion(t *testing.T) {
 	}
 }
 
+func TestRaises_ZeroIsNoSerialToPublishUnder(t *testing.T) {
+	for _, c := range []struct {
+		source, published uint32
+		want              bool
+	}{{11, 10, true}, {10, 10, false}, {0, 1<<32 - 3, false}, {1, 1<<32 - 3, true}} {
+		if got := (&snapshot{serial: c.source}).raises(c.published); got != c.want {
+			t.Errorf("source %d, published %d: %v", c.source, c.published, got)
+		}
+	}
+}
+
 func TestPass_EditMakesTwoSignatures(t *testing.T) {
 	p := newPlace(t)
 	s := p.signer()

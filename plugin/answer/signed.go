@@ -59,12 +59,20 @@ func (r *responder) lifetime(s *signedSet, ttl uint32) uint32 {
 	for k := s.from; k < s.to; k++ {
 		ttl = r.cap(ttl, s.sigs.At(k).Expiration)
 	}
+	if len(s.foreign) == 0 {
+		return ttl
+	}
+	valid := uint32(0) // what is left of foreign signatures; expired ones may stand beside others
 	for _, rd := range s.foreign {
-		if len(rd) >= 12 {
-			ttl = r.cap(ttl, binary.BigEndian.Uint32(rd[8:]))
+		if len(rd) < 12 {
+			continue
+		}
+		left := r.cap(ttl, binary.BigEndian.Uint32(rd[8:]))
+		if left > 0 && (valid == 0 || left < valid) {
+			valid = left
 		}
 	}
-	return ttl
+	return valid
 }
 
 // cap returns ttl or the seconds left until expiration, whichever is less (RFC

@@ -58,6 +58,7 @@ var errorKinds = map[event.Kind]string{
 	event.KeysWithheld: "no_keys",
 	event.StoreFailed:  "store",
 	event.ClockJumped:  "clock",
+	event.Warned:       "warning",
 }
 
 // Observe counts an event.

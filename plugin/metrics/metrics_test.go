@@ -110,7 +110,7 @@ func TestMetrics_CountWhatHappens(t *testing.T) {
 	want := map[string]float64{
 		"signatures_made_total": 32, "versions_published_total": 2,
 		"versions_refused_total verify": 1, "versions_refused_total source": 2,
-		"errors_total source": 1, "errors_total key": 1, "errors_total no_keys": 1, "errors_total store": 1, "errors_total clock": 1,
+		"errors_total source": 1, "errors_total key": 1, "errors_total no_keys": 1, "errors_total store": 1, "errors_total clock": 1, "errors_total warning": 1,
 		"zone_records": 40, "zone_serial": 7, "last_success_timestamp_seconds": 1_900_000_000.5,
 		"keys zsk active": 1, "keys ksk active": 2,
 		"signatures_first_expiry_timestamp_seconds": 2_000_000_000,

@@ -312,7 +312,7 @@ func TestSign_AnEmergencyMovesAllAtOnce(t *testing.T) {
 	}
 }
 
-func TestSign_NoSignatureIsReusedForAnotherTTL(t *testing.T) { // P18
+func TestP18_NoSignatureIsReusedForAnotherTTL(t *testing.T) {
 	in := newWorld(t).in
 	in.Zone = build(t, "example.org", apex+"ns 3600 A 192.0.2.1\n", nil)
 	in.Previous, _ = signed(t, in)

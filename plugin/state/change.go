@@ -43,7 +43,7 @@ func (d *Document) Claim(c Claim, least uint32) (serial uint32, added bool, err 
 	switch {
 	case !isDigest(c.Digest):
 		return 0, false, fmt.Errorf("claim serial %d: digest %q", c.Serial, c.Digest)
-	case ok && last.Digest == c.Digest && !later(least, last.Serial):
+	case ok && last.Digest == c.Digest && (least == 0 || !later(least, last.Serial)):
 		return last.Serial, false, nil
 	case ok && !later(c.Serial, last.Serial):
 		return 0, false, fmt.Errorf("claim serial %d after %d: %w", c.Serial, last.Serial, ErrSerial)

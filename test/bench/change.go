@@ -99,12 +99,18 @@ func (b *bench) edit(srv *Server, z Zone, file string, e Edition) (time.Duration
 		time.Sleep(500 * time.Microsecond)
 	}
 	took := time.Since(loaded.At)
-	line, err := srv.Await(10*time.Second, mark, z.Origin, "published serial")
+	_, p, err := srv.awaitPublished(10*time.Second, loaded.Next, z)
+	return took, p, err
+}
+
+// awaitPublished waits for the first version of the zone behind a mark.
+func (s *Server) awaitPublished(limit time.Duration, mark int, z Zone) (Line, published, error) {
+	line, err := s.Await(limit, mark, z.Origin, "published serial")
 	if err != nil {
-		return 0, published{}, err
+		return line, published{}, err
 	}
 	p, err := parsePublished(line.Text)
-	return took, p, err
+	return line, p, err
 }
 
 // serial returns the serial that is being served.

@@ -153,9 +153,12 @@ func (b *bench) latency(ctx context.Context, z Zone, d Denial, o signer) error {
 	if err != nil {
 		return err
 	}
-	done, err := srv.Await(time.Second, mark, z.Origin, "published serial")
+	done, made, err := srv.awaitPublished(time.Second, loaded.Next, z)
 	if err != nil {
 		return err
+	}
+	if made.Signatures < z.Signatures(d) {
+		return fmt.Errorf("%s: %d signatures are no full signing", z.Origin, made.Signatures)
 	}
 	from, to := loaded.At.Sub(busy.Start), done.At.Sub(busy.Start)
 	p := percentile(busy.Samples, from, to, 990)

@@ -58,6 +58,7 @@ func lastLines(s string, n int) string {
 type Line struct {
 	At   time.Time
 	Text string
+	Next int // mark behind it
 }
 
 // Server is a running server process.
@@ -116,7 +117,7 @@ func (s *Server) read(out io.Reader) {
 	in.Buffer(nil, 1<<20)
 	for in.Scan() {
 		s.mu.Lock()
-		s.lines = append(s.lines, Line{time.Now(), in.Text()})
+		s.lines = append(s.lines, Line{time.Now(), in.Text(), len(s.lines) + 1})
 		close(s.news)
 		s.news = make(chan struct{})
 		s.mu.Unlock()

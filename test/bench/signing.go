@@ -102,11 +102,7 @@ func (b *bench) firstSigning(ctx context.Context, z Zone, d Denial) (Cost, publi
 		return Cost{}, published{}, err
 	}
 	defer srv.Stop()
-	line, err := srv.Await(10*time.Second, 0, z.Origin, "published serial")
-	if err != nil {
-		return Cost{}, published{}, err
-	}
-	p, err := parsePublished(line.Text)
+	_, p, err := srv.awaitPublished(10*time.Second, 0, z)
 	return Cost{Wall: p.Took}, p, err
 }
 

@@ -4,29 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/autosign-dns/autosign/plugin/event"
 	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/state"
+	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
-// withoutState serves the last good copy after a start at which the state
-// cannot be used: the document is of a newer version, or damaged, or one of the
-// past, or nothing can be stored. Nothing is written. The keys are those of the
-// document, if it could be read, or those at hand, as if they were adopted; the
-// serial is the one published last, so that secondaries stay where they are.
+// withoutState serves the last good copy when the state cannot be used: the
+// document is of a newer version, or damaged, or one of the past, or nothing can
+// be stored. After a start that is the copy on disk; later it is what is served,
+// with signatures made anew when they are due. Nothing is written. The keys are
+// those of the document, if it could be read, or those at hand, as if they were
+// adopted; the serial is the one published last, so that secondaries stay where
+// they are.
 func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
-	if s.served.Load() != nil || s.lastGood() == nil {
+	now := s.clock.now().Truncate(time.Second)
+	m := moment{now: now, sign: now, keys: now}
+	served := s.served.Load()
+	var c *snapshot
+	switch {
+	case served != nil && now.Unix() < served.signed.Due:
+		return nil
+	case served != nil:
+		c = &snapshot{served.content, served.signed.Serial}
+	case s.lastGood() != nil:
+		c = &snapshot{s.good.Zone, s.good.Serial}
+	default:
 		return nil
 	}
-	now := s.clock.now()
-	m := moment{now: now, sign: now, keys: now}
 	entries, err := s.box.list(ctx, s.policy.Scheme)
 	if err != nil {
 		return err
 	}
 	if doc == nil {
-		if doc, err = s.makeshift(entries, m); err != nil {
+		if doc, err = s.makeshift(entries, c.zone, m); err != nil {
 			return err
 		}
 	}
@@ -34,36 +47,40 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	if err != nil {
 		return err
 	}
-	plan, signed, err := s.sign(ctx, doc, r, &snapshot{s.good.Zone, s.good.Serial}, m, nil)
+	plan, signed, err := s.sign(ctx, doc, r, c, m, served)
 	if err != nil {
 		return err
 	}
-	sealed, err := plan.Seal(signed, s.good.Serial)
+	if served != nil && served.signed.Digest == signed.Digest {
+		return nil
+	}
+	sealed, err := plan.Seal(signed, c.serial)
 	if err != nil {
 		return err
 	}
-	v := newVersion(sealed, s.good.Zone, r.announced(), now)
-	verified, err := s.judgeVersion(ctx, nil, v, m)
+	v := newVersion(sealed, c.zone, r.announced(), now)
+	verified, err := s.judgeVersion(ctx, served, v, m)
 	if err != nil {
 		return err
 	}
-	v.sound.Store(verified == whole)
+	v.sound.Store(verified == whole && (served == nil || served.sound.Load()))
 	s.serve(v)
+	s.measure(v)
 	s.unclaimed = true
-	s.checkBehind(nil, v, verified)
+	s.checkBehind(served, v, verified)
 	s.tell(event.Event{Kind: event.Warned, Why: fmt.Sprintf("serving the records published last, with serial %d, "+
 		"signed with the keys in %s, until the state can be used again", sealed.Serial, s.dir)})
 	return nil
 }
 
 // makeshift returns a document, not to be stored, with the keys at hand.
-func (s *signer) makeshift(entries []keystore.Entry, m moment) (*state.Document, error) {
+func (s *signer) makeshift(entries []keystore.Entry, content *zone.Zone, m moment) (*state.Document, error) {
 	usable, err := s.usable(entries)
 	if err != nil {
 		return nil, err
 	}
 	keys := adopt(usable, s.origin, delegation{err: errors.New("not asked")}, m.now)
-	if roles := wantedRoles(keys, s.policy, s.good.Zone.Presigned != nil); len(roles) > 0 {
+	if roles := wantedRoles(keys, s.policy, content.Presigned != nil); len(roles) > 0 {
 		return nil, fmt.Errorf("%w in %s for the last good copy", errKeys, s.dir)
 	}
 	doc := state.New(s.zone)

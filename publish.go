@@ -189,15 +189,20 @@ func (s *signer) keep(v *version, m moment) error {
 
 // published tells everybody of a new version.
 func (s *signer) published(v *version, made int, took time.Duration) {
-	stats := v.signed.Stats()
-	records := stats.Records + v.signed.Signatures + denials(v.signed)
-	expiry := time.Unix(v.signed.Expiry, 0)
-	metrics.Serve(s.zone, s.view, metrics.Serving{Serial: v.signed.Serial, Records: records, Expiry: expiry})
+	records, expiry := s.measure(v)
 	s.tell(event.Event{Kind: event.Published, Serial: v.signed.Serial, Signatures: made, Records: records,
 		Took: took, Expiry: expiry, Next: time.Unix(v.signed.Due, 0)})
 	for _, n := range s.notifiers() {
 		n.notify(s.zone)
 	}
+}
+
+// measure sets the gauges of what is served.
+func (s *signer) measure(v *version) (records int, expiry time.Time) {
+	records = v.signed.Stats().Records + v.signed.Signatures + denials(v.signed)
+	expiry = time.Unix(v.signed.Expiry, 0)
+	metrics.Serve(s.zone, s.view, metrics.Serving{Serial: v.signed.Serial, Records: records, Expiry: expiry})
+	return records, expiry
 }
 
 // denials counts the NSEC or NSEC3 records of a version.

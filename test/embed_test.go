@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ ns1 3600 IN A 192.0.2.1
 	s.configure(t, "example.org:PORT {\n bind 127.0.0.1\n file db.example.org\n autosign {\n  parent none\n }\n}\n")
 	// Imports are resolved in this module, wherever the file is.
 	file := filepath.Join(s.dir, "embedded")
-	build := exec.Command("go", "build", "-o", file, filepath.Join(s.dir, "main.go"))
+	build := exec.Command("go", slices.Concat([]string{"build", "-o", file}, buildFlags, []string{filepath.Join(s.dir, "main.go")})...)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -176,7 +176,7 @@ var lastPort atomic.Int32
 // are handed out once, below the range that the system takes for clients.
 func freePort(t *testing.T) int {
 	t.Helper()
-	lastPort.CompareAndSwap(0, int32(10000+os.Getpid()%10000))
+	lastPort.CompareAndSwap(0, int32(10000+os.Getpid()*61%10000))
 	for range 2000 {
 		port := int(lastPort.Add(1))
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,15 +152,30 @@ func command(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
+// lastPort is the port that freePort handed out last. Ports lie below the range
+// that the system takes for clients: one of theirs could get there first.
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(int32(20000 + os.Getpid()*61%10000)) }
+
 // freePort returns a port of the loopback that is free for UDP and TCP.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := int(lastPort.Add(1))
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		u, err := net.ListenPacket("udp", l.Addr().String())
+		l.Close()
+		if err == nil {
+			u.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return 0
 }
 
 // serve starts a server and waits for the line that says it runs.

@@ -126,6 +126,7 @@ func (c *checker) verify(work []verify.Check) {
 			c.mu.Unlock()
 			return
 		}
+		giveWay()
 	}
 }
 
@@ -214,6 +215,7 @@ func (p *patient) check(k verify.Check) error {
 		if err := k.Verify(); err != nil {
 			return err
 		}
+		giveWay()
 	}
 	if p.slice.IsZero() {
 		p.slice = time.Now()

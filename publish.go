@@ -84,7 +84,7 @@ func (s *signer) sign(ctx context.Context, doc *state.Document, r *ring, content
 		DNSKEYTTL:   s.policy.DNSKEYTTL,
 		ZSKOnly:     r.zskOnly,
 		Now:         m.sign,
-		Yield:       newPace().step,
+		Yield:       giveWay,
 	}
 	if from != nil {
 		in.Previous = from.signed

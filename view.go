@@ -14,7 +14,11 @@ type view struct{ s *zone.Signed }
 // records turns a signed copy's records into verify's.
 func records(from iter.Seq[zone.Record]) iter.Seq[verify.Record] {
 	return func(yield func(verify.Record) bool) {
+		n := 0
 		for r := range from {
+			if n++; n%64 == 0 {
+				giveWay()
+			}
 			if !yield(verify.Record{Owner: r.Owner, Type: r.Type, TTL: r.TTL, RData: r.RData}) {
 				return
 			}

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/autosign-dns/autosign/plugin/sign"
 )
@@ -111,22 +110,4 @@ func (c *crew) each(ctx context.Context, configured, n int, f func(int) error) e
 // sign runs the jobs of a plan.
 func (c *crew) sign(ctx context.Context, configured int, jobs []sign.Job) error {
 	return c.each(ctx, configured, len(jobs), func(i int) error { return jobs[i].Run() })
-}
-
-// pace makes room for questions between signatures while something is served.
-// Giving up the processor alone is not enough: with a single one the scheduler
-// looks for packets only when nobody wants to run.
-type pace struct {
-	made  atomic.Uint32
-	every uint32        // signatures
-	pause time.Duration // after them
-}
-
-func newPace() *pace { return &pace{every: 16, pause: 50 * time.Microsecond} }
-
-// step is called after each signature.
-func (p *pace) step() {
-	if p.made.Add(1)%p.every == 0 && serving.Load() > 0 {
-		time.Sleep(p.pause)
-	}
 }

@@ -49,13 +49,14 @@ func newTurnstile() *turnstile {
 	return &turnstile{in: in, out: out, raw: raw}
 }
 
-// pass returns after the poller has been asked. Others who come meanwhile need
-// not wait for it: there is somebody to ask already.
+// pass returns after the poller has been asked. Those who come meanwhile wait
+// too: as long as one of them ran, nobody would ask.
 func (t *turnstile) pass() {
-	if t == nil || !t.mu.TryLock() {
+	if t == nil {
 		runtime.Gosched()
 		return
 	}
+	t.mu.Lock()
 	defer t.mu.Unlock()
 	wrote := false
 	// The function is called, then called again when the poller says that the

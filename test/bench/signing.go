@@ -114,12 +114,15 @@ func (b *bench) reportSigning(z Zone, d Denial, raw time.Duration, peer, ours Co
 		Reached: float64(ours.Wall) / float64(peer.Wall),
 		Target:  0.6,
 	})
-	limit := raw * time.Duration(in.Signatures)
+	limit, target := raw*time.Duration(in.Signatures), 1.3
+	if z.Hosts == 0 {
+		target = 0 // what is asked for is the wall time
+	}
 	b.table.Add(Figure{
 		What:    fmt.Sprintf("%s %s: CPU of the signed copy / its raw signatures", z.Name, d),
 		Reading: fmt.Sprintf("%.2f / %.2f s, reading the source %.2f s, verifying %.2f s", in.SignCPU.Seconds(), limit.Seconds(), in.LoadCPU.Seconds(), in.VerifyCPU.Seconds()),
 		Reached: float64(in.SignCPU) / float64(limit),
-		Target:  1.3,
+		Target:  target,
 	})
 	if want := z.Signatures(d); want != in.Signatures || want != made.Signatures {
 		b.table.Add(Figure{

@@ -26,7 +26,6 @@ type Autosign struct {
 
 	names   []string // origins, normalized; fixed at setup
 	zones   zoneTable
-	block   scope // without its listener, which comes with each question
 	signers []*signer
 }
 

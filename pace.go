@@ -61,7 +61,7 @@ func (t *turnstile) pass() {
 	wrote := false
 	// The function is called, then called again when the poller says that the
 	// pipe can be read, which what it writes the first time sees to.
-	t.raw.Read(func(uintptr) bool {
+	err := t.raw.Read(func(uintptr) bool {
 		if wrote {
 			return true
 		}
@@ -69,8 +69,11 @@ func (t *turnstile) pass() {
 		wrote = err == nil && n == 1
 		return !wrote
 	})
-	if wrote {
-		t.out.Read(t.octet[:])
+	if err == nil && wrote {
+		_, err = t.out.Read(t.octet[:])
+	}
+	if err != nil {
+		return // nothing was asked; the next one tries again
 	}
 	// The poller may have named the one who asked first, and others behind it.
 	runtime.Gosched()

@@ -39,18 +39,20 @@ func TestGiveWay_LetsPacketsThroughOnOneProcessor(t *testing.T) {
 		if _, err := client.Write([]byte("?")); err != nil {
 			t.Fatal(err)
 		}
-		giveWay()
-		if got := read.Load(); got < int64(n)-1 { // one may be on its way
-			t.Fatalf("%d packets were read of %d sent", got, n)
+		// Other goroutines may want to run, too; a clock that has to tick first
+		// would take far more than these.
+		for tries := 0; read.Load() < int64(n); tries++ {
+			if tries == 100 {
+				t.Fatalf("%d packets were read of %d sent", read.Load(), n)
+			}
+			giveWay()
 		}
 	}
 }
 
 // Nobody is to be let through before anything is served.
 func TestGiveWay_CostsNothingBeforeAnythingIsServed(t *testing.T) {
-	if n := serving.Load(); n != 0 {
-		t.Fatalf("%d zones are served", n)
-	}
+	defer serving.Store(serving.Swap(0)) // what other tests have left
 	if n := testing.AllocsPerRun(100, giveWay); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

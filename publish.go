@@ -39,7 +39,7 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 		return s.seeTime(ctx, doc, m)
 	}
 	first := !doc.Published
-	doc, serial, err := s.claim(ctx, r, signed, content, m)
+	serial, err := s.claim(ctx, signed, content, m)
 	if err != nil {
 		return err
 	}
@@ -101,12 +101,11 @@ func (s *signer) sign(ctx context.Context, doc *state.Document, r *ring, content
 }
 
 // claim takes a serial for the version in the state, where others see it.
-func (s *signer) claim(ctx context.Context, r *ring, signed *zone.Signed, content *snapshot, m moment) (*state.Document, uint32, error) {
+func (s *signer) claim(ctx context.Context, signed *zone.Signed, content *snapshot, m moment) (serial uint32, err error) {
 	source := s.blocks.sum(content.zone)
 	floor, hasFloor := s.floor()
-	var serial uint32
 	digest := hex.EncodeToString(signed.Digest[:])
-	doc, err := s.docs.change(ctx, func(d *state.Document) error {
+	_, err = s.docs.change(ctx, func(d *state.Document) error {
 		last, has := d.Last()
 		if has && last.Digest == digest && !content.raises(last.Serial) {
 			// It is ours, or of one who made the same.
@@ -138,7 +137,7 @@ func (s *signer) claim(ctx context.Context, r *ring, signed *zone.Signed, conten
 	if err == nil {
 		s.ours = digest
 	}
-	return doc, serial, err
+	return serial, err
 }
 
 // signers returns the IDs of all keys that sign.

@@ -36,7 +36,7 @@ func TestLoop_SignaturesAreMadeInTime(t *testing.T) {
 			time.Sleep(time.Hour)
 			synctest.Wait()
 			signed := s.mustServe(t)
-			if left := time.Unix(signed.Expiry, 0).Sub(time.Now()); left < p.policy.Refresh-2*time.Minute {
+			if left := time.Until(time.Unix(signed.Expiry, 0)); left < p.policy.Refresh-2*time.Minute {
 				t.Fatalf("hour %d: %s are left of a signature, less than %s", hour, left, p.policy.Refresh)
 			}
 			last = signed.Serial

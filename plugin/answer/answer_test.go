@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autosign-dns/autosign/plugin/zone"
 	"github.com/miekg/dns"
+
+	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
 // ask asks a signed zone and unpacks the response.

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autosign-dns/autosign/plugin/zone"
 	"github.com/miekg/dns"
+
+	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
 var update = flag.Bool("update", false, "rewrite the transcripts in testdata")

@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/autosign-dns/autosign/plugin/verify"
 	"github.com/autosign-dns/autosign/plugin/verify/reference"
 	"github.com/autosign-dns/autosign/plugin/zone"
-	"github.com/miekg/dns"
 )
 
 // court judges answers from one zone by what shares no code with them: a

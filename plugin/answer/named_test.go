@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/autosign-dns/autosign/plugin/zone"
 	"github.com/miekg/dns"
+
+	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
 // differences are where BIND's answer is another than ours, and why ours is as

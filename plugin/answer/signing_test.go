@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"github.com/autosign-dns/autosign/plugin/denial"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/zone"
-	"github.com/miekg/dns"
 )
 
 // testNow is the moment of all tests: the middle of the signatures' validity.

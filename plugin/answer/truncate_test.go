@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autosign-dns/autosign/plugin/zone"
 	"github.com/miekg/dns"
+
+	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
 // crowded is a zone with answers of all sizes.

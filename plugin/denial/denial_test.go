@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/zone"
-	"github.com/miekg/dns"
 )
 
 // wire returns a name in wire form.

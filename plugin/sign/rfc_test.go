@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"github.com/autosign-dns/autosign/plugin/key"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/zone"
-	"github.com/miekg/dns"
 )
 
 // rfc4035Zone is the zone of RFC 4035 appendix A without what signing adds.

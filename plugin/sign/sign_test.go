@@ -17,10 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/autosign-dns/autosign/plugin/key"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/zone"
-	"github.com/miekg/dns"
 )
 
 // wire returns a name in wire form.

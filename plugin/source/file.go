@@ -21,12 +21,6 @@ type File struct {
 // (wire form).
 func NewFile(z *file.Zone, origin []byte) *File { return &File{z, origin} }
 
-// fileGeneration is a generation of the file plugin: its tree. The plugin makes a
-// new tree for every version that it loads and never changes one in use. The
-// pointer is weak, so that records which the file plugin is done with can be
-// freed; that an address is used again does not make two generations equal.
-type fileGeneration = weak.Pointer[tree.Tree]
-
 // snapshot returns the apex and the tree of one generation.
 func (f *File) snapshot() (file.Apex, *tree.Tree) {
 	f.zone.RLock()
@@ -49,7 +43,11 @@ func (f *File) Load(ctx context.Context, prev *zone.Zone) (Snapshot, error) {
 	if apex.SOA == nil || t == nil {
 		return Snapshot{}, ErrNotLoaded
 	}
-	s := Snapshot{Generation: fileGeneration(weak.Make(t)), Serial: apex.SOA.Serial}
+	// The generation of a file plugin's zone is its tree. The plugin makes a new
+	// tree for every version that it loads and never changes one in use. The
+	// pointer is weak, so that records which the file plugin is done with can be
+	// freed; that an address is used again does not make two generations equal.
+	s := Snapshot{Generation: weak.Make(t), Serial: apex.SOA.Serial}
 	b := zone.NewBuilder(f.origin)
 	b.Grow(t.Count * 5 / 2)
 	p := packer{to: b}

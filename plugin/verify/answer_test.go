@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"github.com/autosign-dns/autosign/plugin/verify"
 	"github.com/autosign-dns/autosign/plugin/verify/reference"
-	"github.com/miekg/dns"
 )
 
 // responder makes responses the plain way: what the reference lookup expects,

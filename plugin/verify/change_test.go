@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -79,7 +80,7 @@ func TestChanges_RefusesWhatZoneRefuses(t *testing.T) {
 			_, wholeErr := Zone(exampleOrg, slices.Values(signed), fakes())
 			_, err := Changes(exampleOrg, u, fakes())
 			switch {
-			case err == ErrWhole:
+			case errors.Is(err, ErrWhole):
 				whole++
 			case (wholeErr == nil) != (err == nil):
 				t.Fatalf("%s, zone %d: Zone says %v, Changes %v\nold:\n%s\nnew:\n%s", name, n, wholeErr, err, viewText(was), viewText(is))

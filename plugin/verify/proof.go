@@ -47,7 +47,7 @@ func (r *response) readProof() error {
 
 func (f *proof) add(p *part, zone []byte) error {
 	d := denialRecord{part: p, owner: p.owner}
-	ok := true
+	var ok bool
 	if p.typ == typeNSEC {
 		var next []byte
 		next, d.bitmap, ok = splitNSEC(p.first())

@@ -13,9 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/autosign-dns/autosign/plugin/verify"
 	"github.com/autosign-dns/autosign/plugin/verify/reference"
-	"github.com/miekg/dns"
 )
 
 // answers is a zone with every kind of answer in it.

@@ -9,7 +9,6 @@ import (
 // mapView is a version of a zone as a list of records.
 type mapView struct {
 	origin []byte
-	nsec3  bool
 	owners map[string][]Record
 	names  [][]byte // canonical order, without owners of NSEC3
 	chain  [][]byte // owners of NSEC or NSEC3 records, canonical order

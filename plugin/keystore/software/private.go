@@ -120,7 +120,7 @@ func parseRSA(l lines) (crypto.Signer, error) {
 		n[i] = new(big.Int).SetBytes(b)
 	}
 	if bits := n[0].BitLen(); policy.RSASHA256.CheckBits(bits) != nil {
-		return nil, fmt.Errorf("Modulus: %w", policy.RSASHA256.CheckBits(bits))
+		return nil, fmt.Errorf("line Modulus: %w", policy.RSASHA256.CheckBits(bits))
 	}
 	if n[1].BitLen() > 31 {
 		return nil, errors.New("PublicExponent is 2^31 or more, which is not supported")

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/autosign-dns/autosign/plugin/verify"
 	"github.com/miekg/dns"
+
+	"github.com/autosign-dns/autosign/plugin/verify"
 )
 
 // MinChain is the number of CNAME and DNAME records that a server must follow

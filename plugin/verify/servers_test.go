@@ -276,8 +276,7 @@ func trust(records []dns.RR) verify.Trust {
 func TestAnswer_AgreesWithServers(t *testing.T) {
 	for _, name := range []string{"dnssec-signzone", "named", "knotd"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Logf("%s is not installed: nothing to compare with", name)
-			return
+			t.Fatalf("%v; `make tools` installs it", err)
 		}
 	}
 	for kind, args := range map[string][]string{"NSEC": nil, "NSEC3": {"-3", "-"}, "opt-out": {"-3", "-", "-A"}} {

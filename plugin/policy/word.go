@@ -86,6 +86,24 @@ func (r Role) SignsDNSKEY() bool { return r == KSK || r == CSK }
 // SignsZone reports whether keys of the role sign the rest of the zone.
 func (r Role) SignsZone() bool { return r == ZSK || r == CSK }
 
+// MarshalText writes KSK, ZSK or CSK; the zero Role has no text.
+func (r Role) MarshalText() ([]byte, error) {
+	if _, err := ParseRole(r.String()); err != nil {
+		return nil, fmt.Errorf("role: %w", err)
+	}
+	return []byte(r.String()), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (r *Role) UnmarshalText(text []byte) error {
+	read, err := ParseRole(string(text))
+	if err != nil {
+		return fmt.Errorf("role: %w", err)
+	}
+	*r = read
+	return nil
+}
+
 // ParseRole reads KSK, ZSK or CSK, of any case.
 func ParseRole(s string) (Role, error) {
 	n, err := parseWord(roleWords, strings.ToUpper(s))

@@ -1,0 +1,60 @@
+package rollover
+
+import (
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+)
+
+// Facts is what the world says. It is gathered before a Step, and a Step
+// believes it.
+type Facts struct {
+	// Pool are keys that exist in the key store and that no state names. Step
+	// never invents a key: it takes one from here, or asks for one to be made.
+	Pool []Candidate
+
+	// Served is since when a version that carries every move of the key set
+	// handed in has been served; zero: it is not served yet.
+	Served time.Time
+
+	// Complete is since when everything served has been signed by the keys that
+	// are to sign: no signature of before is in the zone any more. Zero:
+	// signatures are still moving.
+	Complete time.Time
+
+	// Parent is the last look at the parent; zero where there is none (parent none).
+	Parent Observation
+
+	// Freeze is why nothing may move now, such as a clock that jumped; Until is
+	// when that may be over, zero: when something changes.
+	Freeze string
+	Until  time.Time
+}
+
+// Candidate is a key that could be taken into service.
+type Candidate struct {
+	ID           string
+	Role         policy.Role
+	Algorithm    policy.Algorithm
+	Bits         int // of the RSA modulus; 0 for other algorithms
+	Tag          uint16
+	PublicDigest string
+	Created      time.Time
+}
+
+// Observation is what the servers of the parent had when they were last asked.
+type Observation struct {
+	At      time.Time // zero: they were not asked yet, or did not answer
+	Zone    string    // the parent's name, with the final dot
+	Servers []Server
+	TTL     uint32    // seconds; the longest of the DS sets
+	Unknown []uint16  // tags of DS records that belong to no key of the zone
+	Next    time.Time // when they are asked again
+}
+
+// Server is what one server of the parent had.
+type Server struct {
+	Name string   // host name or address
+	Keys []string // IDs of the keys whose DS it has
+	Err  string   // why it is not known what it has; empty: it is
+}

@@ -76,9 +76,9 @@ func (p *Plan) checkGenerations() error {
 			}
 		}
 		errs = append(errs, p.checkSigners("the zone", g.ZoneSigners))
-		if !p.in.ZSKOnly {
-			errs = append(errs, p.checkSigners("the DNSKEY set", g.DNSKEYSigners))
-		}
+	}
+	if !p.in.ZSKOnly {
+		errs = append(errs, p.checkSigners("the DNSKEY set", p.in.DNSKEYSigners))
 	}
 	return errors.Join(errs...)
 }
@@ -99,14 +99,13 @@ func (p *Plan) checkSigners(what string, signers []int) error {
 }
 
 func (p *Plan) newSchedule() schedule {
-	s := schedule{now: p.in.Now.Unix(), seed: hashOctets(hashSeed, p.origin)}
+	s := schedule{now: p.in.Now.Unix(), seed: hashOctets(hashSeed, p.origin), apexs: numbers(p.in.DNSKEYSigners)}
 	for _, g := range p.in.Generations {
 		s.gens = append(s.gens, generation{
 			since:   g.Since.Unix(),
 			zone:    newCadence(p.origin, g.Validity, g.Refresh),
 			dnskey:  newCadence(p.origin, g.ValidityDNSKEY, g.Refresh),
 			signers: numbers(g.ZoneSigners),
-			apexs:   numbers(g.DNSKEYSigners),
 		})
 	}
 	return s

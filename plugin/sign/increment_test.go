@@ -128,7 +128,7 @@ func (w *world) step(t testing.TB, r *rand.Rand) {
 		w.in.Keys = append(slices.Clone(w.in.Keys), k)
 		next := Generation{
 			Since: w.in.Now, Validity: pol.Validity + time.Duration(r.IntN(3))*time.Hour,
-			ValidityDNSKEY: pol.ValidityDNSKEY, Refresh: pol.Refresh, DNSKEYSigners: []int{0}, ZoneSigners: []int{len(w.in.Keys) - 1},
+			ValidityDNSKEY: pol.ValidityDNSKEY, Refresh: pol.Refresh, ZoneSigners: []int{len(w.in.Keys) - 1},
 		}
 		w.in.Generations = []Generation{last, next}
 	case 6: // the roll is over: keys that sign no more go
@@ -162,10 +162,11 @@ func newWorld(t testing.TB) *world {
 		Keys: []Key{quickKey(t, policy.KSK, "ksk"), quickKey(t, policy.ZSK, "zsk")},
 		Generations: []Generation{{
 			Since: now, Validity: pol.Validity, ValidityDNSKEY: pol.ValidityDNSKEY, Refresh: pol.Refresh,
-			DNSKEYSigners: []int{0}, ZoneSigners: []int{1},
+			ZoneSigners: []int{1},
 		}},
-		DNSKEYTTL: 3600,
-		Now:       now,
+		DNSKEYSigners: []int{0},
+		DNSKEYTTL:     3600,
+		Now:           now,
 	}}
 }
 

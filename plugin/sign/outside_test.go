@@ -241,7 +241,7 @@ func TestSign_OutsideJudgesAcceptTwoAlgorithms(t *testing.T) {
 	in := input(t, z, policy.ECDSAP256SHA256)
 	in.Now = time.Now()
 	in.Keys = append(in.Keys, newKey(t, policy.KSK, policy.ED25519, "ksk"), newKey(t, policy.ZSK, policy.ED25519, "zsk"))
-	in.Generations[0].DNSKEYSigners = []int{0, 2}
+	in.DNSKEYSigners = []int{0, 2}
 	in.Generations[0].ZoneSigners = []int{1, 3}
 	s, _ := signed(t, in)
 	judge(t, s, policy.ECDSAP256SHA256, policy.Denial{}, corner{origin: "example.org."})
@@ -252,7 +252,7 @@ func TestSign_OutsideJudgesAcceptACSK(t *testing.T) {
 	in := input(t, z, policy.ECDSAP256SHA256)
 	in.Now = time.Now()
 	in.Keys = []Key{newKey(t, policy.CSK, policy.ECDSAP256SHA256, "csk")}
-	in.Generations[0].DNSKEYSigners, in.Generations[0].ZoneSigners = []int{0}, []int{0}
+	in.DNSKEYSigners, in.Generations[0].ZoneSigners = []int{0}, []int{0}
 	s, _ := signed(t, in)
 	judge(t, s, policy.ECDSAP256SHA256, policy.Denial{}, corner{origin: "example.org."})
 }

@@ -110,13 +110,13 @@ func (p *Plan) compare(prev *zone.Signed) {
 	}
 }
 
-// newBasis returns the digest of what signatures depend on beside the records.
+// newBasis returns the digest of what the signatures of all blocks but the
+// apex, which is made anew each time, depend on beside the records. Keys that do
+// not sign the zone are not in it, nor who signs DNSKEY: a key comes or goes
+// without a look at every name.
 func (p *Plan) newBasis() (sum [32]byte) {
 	h := sha256.New()
 	number := func(v int64) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(v))) }
-	for _, k := range p.in.Keys {
-		h.Write(k.ID[:])
-	}
 	for n, g := range p.in.Generations {
 		if n > 0 { // the oldest takes what nothing newer has taken, whenever it began
 			number(g.Since.Unix())
@@ -124,11 +124,10 @@ func (p *Plan) newBasis() (sum [32]byte) {
 		number(seconds(g.Validity))
 		number(seconds(g.ValidityDNSKEY))
 		number(seconds(g.Refresh))
-		for _, signers := range [][]int{g.DNSKEYSigners, g.ZoneSigners} {
-			number(int64(len(signers)))
-			for _, k := range signers {
-				number(int64(k))
-			}
+		number(int64(len(g.ZoneSigners)))
+		for _, k := range g.ZoneSigners {
+			number(int64(k)) // its place is what a stored signature names
+			h.Write(p.in.Keys[k].ID[:])
 		}
 	}
 	number(int64(p.negative))

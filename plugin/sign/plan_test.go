@@ -33,7 +33,7 @@ func TestNewPlan_RefusesWhatCannotBeSigned(t *testing.T) {
 			in.Generations = append(in.Generations, g)
 		}, "not in the order of their time"},
 		{"nobody signs the zone", func(in *Input) { in.Generations[0].ZoneSigners = nil }, "no key signs the zone"},
-		{"nobody signs DNSKEY", func(in *Input) { in.Generations[0].DNSKEYSigners = nil }, "no key signs the DNSKEY set"},
+		{"nobody signs DNSKEY", func(in *Input) { in.DNSKEYSigners = nil }, "no key signs the DNSKEY set"},
 		{"a key that is not there", func(in *Input) { in.Generations[0].ZoneSigners = []int{2} }, "no key number 2 to sign the zone"},
 		{"a key without private part", func(in *Input) { in.Keys[1].Signer = nil }, "which signs the zone, is not at hand"},
 		{"another private key", func(in *Input) { in.Keys[1].Signer = in.Keys[0].Signer }, "the private key does not belong to the DNSKEY record"}, // P1
@@ -260,7 +260,7 @@ func TestZSKOnly_TheSourcesDNSKEYSetIsServedAsItIs(t *testing.T) {
 			in := full
 			in.Zone, in.Keys, in.ZSKOnly, in.DNSKEYTTL = z, full.Keys[1:], true, 99
 			in.Generations = []Generation{full.Generations[0]}
-			in.Generations[0].DNSKEYSigners, in.Generations[0].ZoneSigners = nil, []int{0}
+			in.DNSKEYSigners, in.Generations[0].ZoneSigners = nil, []int{0}
 			s, _ := signed(t, in)
 			want, _ := signed(t, full)
 			a, b := flat(s), flat(want)

@@ -68,9 +68,9 @@ func Slot(origin []byte, validity, refresh time.Duration, now time.Time) time.Ti
 
 // generation is a Generation made ready.
 type generation struct {
-	since          int64
-	zone, dnskey   cadence
-	signers, apexs []uint16 // for the zone, for DNSKEY, CDS and CDNSKEY
+	since        int64
+	zone, dnskey cadence
+	signers      []uint16 // of the zone
 }
 
 func (g *generation) cadence(apexKey bool) *cadence {
@@ -78,6 +78,12 @@ func (g *generation) cadence(apexKey bool) *cadence {
 		return &g.dnskey
 	}
 	return &g.zone
+}
+
+// keyType reports whether a type is signed by the keys that sign DNSKEY (RFC
+// 7344 section 4.1).
+func keyType(typ uint16) bool {
+	return typ == zone.TypeDNSKEY || typ == zone.TypeCDS || typ == zone.TypeCDNSKEY
 }
 
 // want says what signatures an RRset has to have: all by the generation's keys,
@@ -90,9 +96,10 @@ type want struct {
 
 // schedule is the moment of a pass, seen by its generations.
 type schedule struct {
-	now  int64
-	seed uint64       // hash of the origin
-	gens []generation // one or two, the older first
+	now   int64
+	seed  uint64       // hash of the origin
+	gens  []generation // one or two, the older first
+	apexs []uint16     // the keys that sign DNSKEY, CDS and CDNSKEY
 }
 
 // nameHash is the part of an RRset's hash that its owner gives.
@@ -100,20 +107,18 @@ func (s *schedule) nameHash(key []byte) uint64 { return hashOctets(s.seed, key) 
 
 // place returns what an RRset has to have, and when it has to have something
 // else: the earliest of its next moment and its move to a newer generation. It
-// belongs to the newest generation that had begun at its last moment there.
+// belongs to the newest generation that had begun at its last moment there;
+// DNSKEY, CDS and CDNSKEY always to the newest.
 func (s *schedule) place(name uint64, typ uint16) (w want, due int64) {
 	hash := mix(name ^ uint64(typ)*0x9e3779b97f4a7c15)
-	apexKey := typ == zone.TypeDNSKEY || typ == zone.TypeCDS || typ == zone.TypeCDNSKEY
+	apexKey := keyType(typ)
 	for n := len(s.gens) - 1; ; n-- {
 		g := &s.gens[n]
 		c := g.cadence(apexKey)
 		at := c.last(hash, s.now)
 		next := at + c.period
-		if n == 0 || at >= g.since {
-			signers := g.signers
-			if apexKey {
-				signers = g.apexs
-			}
+		if n == 0 || apexKey || at >= g.since {
+			signers := s.signers(uint8(n), typ)
 			w = want{at: at, gen: uint8(n), keys: uint8(len(signers))}
 			return w, earlier(due, next)
 		}
@@ -124,17 +129,17 @@ func (s *schedule) place(name uint64, typ uint16) (w want, due int64) {
 	}
 }
 
-// signers returns the keys of a generation that sign an RRset.
+// signers returns the keys that sign an RRset of a generation.
 func (s *schedule) signers(gen uint8, typ uint16) []uint16 {
-	if typ == zone.TypeDNSKEY || typ == zone.TypeCDS || typ == zone.TypeCDNSKEY {
-		return s.gens[gen].apexs
+	if keyType(typ) {
+		return s.apexs
 	}
 	return s.gens[gen].signers
 }
 
 // validity returns how long signatures over a type live in a generation.
 func (s *schedule) validity(gen uint8, typ uint16) int64 {
-	return s.gens[gen].cadence(typ == zone.TypeDNSKEY || typ == zone.TypeCDS || typ == zone.TypeCDNSKEY).validity
+	return s.gens[gen].cadence(keyType(typ)).validity
 }
 
 // earlier returns the lesser of two moments, where 0 is none.

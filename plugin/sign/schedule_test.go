@@ -24,7 +24,7 @@ func testSchedule(origin []byte, gens ...Generation) *schedule {
 }
 
 func gen(since time.Time, validity, refresh time.Duration, signers ...int) Generation {
-	return Generation{Since: since, Validity: validity, ValidityDNSKEY: validity, Refresh: refresh, DNSKEYSigners: signers, ZoneSigners: signers}
+	return Generation{Since: since, Validity: validity, ValidityDNSKEY: validity, Refresh: refresh, ZoneSigners: signers}
 }
 
 var validities = []struct{ v, r time.Duration }{

@@ -47,26 +47,30 @@ func NewKey(k key.Key, published bool, signer crypto.Signer) Key {
 	}
 }
 
-// Generation says which keys sign and for how long, from a moment on. An RRset
-// moves to it when it is due the first time after Since, so that a key roll or
-// a policy change spreads over one period.
+// Generation says which keys sign the zone and for how long, from a moment on.
+// An RRset moves to it when it is due the first time after Since, so that a key
+// roll or a policy change spreads over one period.
 type Generation struct {
 	Since          time.Time
 	Validity       time.Duration // policy.Policy.Validity
 	ValidityDNSKEY time.Duration // policy.Policy.ValidityDNSKEY
 	Refresh        time.Duration // policy.Policy.Refresh
 
-	DNSKEYSigners []int // in Input.Keys; they sign DNSKEY, CDS and CDNSKEY (RFC 7344 section 4.1)
-	ZoneSigners   []int // in Input.Keys; they sign everything else
+	ZoneSigners []int // in Input.Keys; they sign all but DNSKEY, CDS and CDNSKEY
 }
 
 // Input is all that a signed zone depends on.
 type Input struct {
 	Zone        *zone.Zone // unsigned
-	Keys        []Key      // Signed.Keys will be theirs, in this order
+	Keys        []Key      // Signed.Keys will be theirs; a key that keeps its place costs nothing
 	Generations []Generation
 	// Generations are one or two, the older first. With one, every RRset is of
 	// it at once, whatever its Since: an emergency, or the first signing.
+
+	// DNSKEYSigners, in Keys, sign DNSKEY, CDS and CDNSKEY (RFC 7344 section 4.1),
+	// whatever the generation: a chain of trust moves in one version, not in a
+	// period. The times of these signatures are those of the newest generation.
+	DNSKEYSigners []int
 
 	Denial policy.Denial
 	Salt   []byte // of NSEC3

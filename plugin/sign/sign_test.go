@@ -129,10 +129,11 @@ func input(t testing.TB, z *zone.Zone, alg policy.Algorithm) Input {
 		Keys: []Key{newKey(t, policy.KSK, alg, "ksk"), newKey(t, policy.ZSK, alg, "zsk")},
 		Generations: []Generation{{
 			Since: now, Validity: pol.Validity, ValidityDNSKEY: pol.ValidityDNSKEY, Refresh: pol.Refresh,
-			DNSKEYSigners: []int{0}, ZoneSigners: []int{1},
+			ZoneSigners: []int{1},
 		}},
-		DNSKEYTTL: pol.DNSKEYTTL,
-		Now:       now,
+		DNSKEYSigners: []int{0},
+		DNSKEYTTL:     pol.DNSKEYTTL,
+		Now:           now,
 	}
 }
 

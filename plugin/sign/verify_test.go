@@ -86,7 +86,7 @@ func TestSign_LargestRollStaysSmall(t *testing.T) {
 			in.Keys = append(in.Keys, newKey(t, role, policy.ECDSAP256SHA256, seed))
 		}
 	}
-	in.Generations[0].DNSKEYSigners = []int{0, 2, 4}
+	in.DNSKEYSigners = []int{0, 2, 4}
 	in.Generations[0].ZoneSigners = []int{1, 3}
 	s, _ := signed(t, in)
 	if _, err := verify.Zone(s.Origin(), records(flat(s)), verify.Options{Now: now, MaxKeys: 6, MaxSignatures: 3}); err != nil {

@@ -125,8 +125,9 @@ func signInput(z *zone.Zone, d Denial) (sign.Input, error) {
 	}
 	in.Generations = []sign.Generation{{
 		Since: in.Now, Validity: p.Validity, ValidityDNSKEY: p.ValidityDNSKEY, Refresh: p.Refresh,
-		DNSKEYSigners: []int{0}, ZoneSigners: []int{1},
+		ZoneSigners: []int{1},
 	}}
+	in.DNSKEYSigners = []int{0}
 	return in, nil
 }
 

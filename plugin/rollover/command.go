@@ -1,0 +1,215 @@
+package rollover
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+)
+
+// Commands are what an operator may have done to a key set. Each changes goals,
+// requests or what is known, never a state: whether and when something moves
+// stays with Step and its rules. All are idempotent, so that one that was
+// carried out without anybody being told can be given again.
+
+// ErrUnknownKey says that a command names a key that the zone does not have.
+var ErrUnknownKey = errors.New("the zone has no such key")
+
+// Refusal is why a command is not carried out.
+type Refusal struct {
+	Why string // in words for an operator
+
+	// Earliest is from when on the command would be carried out, if all goes
+	// well until then; zero: that hangs on something else than time.
+	Earliest time.Time
+
+	// Override reports whether an order with Override would be carried out.
+	Override bool
+}
+
+// Error implements error.
+func (r *Refusal) Error() string {
+	text := "refused: " + r.Why
+	if !r.Earliest.IsZero() {
+		text += "; not before " + r.Earliest.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+// Order is what all commands have in common.
+type Order struct {
+	At       time.Time
+	Who, Why string
+	Override bool          // it is to be done against a refusal that permits that
+	Policy   policy.Policy // in force
+}
+
+// Entry is the record of a command that was carried out.
+type Entry struct {
+	At        time.Time
+	Who, Why  string
+	Command   string   // in words, such as "roll ZSK"
+	Key       string   // ID of the key that it is about, if it is about one
+	Overrides string   // the refusal that was overridden; empty: none
+	Unchanged bool     // all was as ordered already
+	Actions   []Action // to be done once the key set is stored
+}
+
+func (o Order) entry(command, key string) Entry {
+	return Entry{At: o.At, Who: o.Who, Why: o.Why, Command: command, Key: key}
+}
+
+// pass ends with the refusal, or with none if the order overrides it.
+func (o Order) pass(e *Entry, r *Refusal) error {
+	if r == nil {
+		return nil
+	}
+	if !r.Override || !o.Override {
+		return r
+	}
+	e.Overrides = r.Why
+	return nil
+}
+
+// Roll asks for the keys of a role to be replaced. A roll of the role that is
+// under way is finished first. In an emergency signatures move at once, and
+// safety margins are left out.
+func (s *KeySet) Roll(o Order, role policy.Role, emergency bool) (Entry, error) {
+	command := "roll " + role.String()
+	if emergency {
+		command = "emergency " + command
+	}
+	e := o.entry(command, "")
+	if err := s.canRoll(o, role); err != nil {
+		return e, err
+	}
+	same := func(r Request) bool { return r.Role == role }
+	begun := func(k Key) bool { return k.Role == role && !k.Active.Before(o.At) }
+	switch at := slices.IndexFunc(s.Requests, same); {
+	case at >= 0 && emergency && !s.Requests[at].Emergency:
+		s.Requests[at].Emergency = true
+		s.Requests[at].Why = o.Why
+	case at >= 0 || slices.ContainsFunc(s.Keys, begun):
+		e.Unchanged = true
+	default:
+		s.Requests = append(s.Requests, Request{Role: role, Emergency: emergency, At: o.At, Why: o.Why})
+	}
+	return e, nil
+}
+
+// canRoll reports why keys of a role are not replaced.
+func (s *KeySet) canRoll(o Order, role policy.Role) error {
+	refuse := func(format string, args ...any) error { return &Refusal{Why: fmt.Sprintf(format, args...)} }
+	if o.Policy.Insecure {
+		return refuse("the zone is on its way out of DNSSEC, or has left it")
+	}
+	if !slices.Contains(o.Policy.Roles(), role) {
+		return refuse("the zone has no %s: under scheme %s its keys are %v", role, o.Policy.Scheme, o.Policy.Roles())
+	}
+	online, any := false, false
+	for i := range s.Keys {
+		if k := &s.Keys[i]; k.Role == role && !k.Gone() {
+			any, online = true, online || !k.Foreign
+		}
+	}
+	switch {
+	case !any:
+		return refuse("the zone has no %s yet: its first one is still to be made", role)
+	case !online:
+		return refuse("the private key of the %s is elsewhere: its successor is made there", role)
+	}
+	return nil
+}
+
+// HoldAll has nothing move until Resume. Signatures are kept fresh.
+func (s *KeySet) HoldAll(o Order) (Entry, error) {
+	e := o.entry("hold", "")
+	if s.Hold != nil {
+		e.Unchanged = true
+		return e, nil
+	}
+	s.Hold = &Hold{Since: o.At, Why: o.Why}
+	return e, nil
+}
+
+// Resume ends HoldAll.
+func (s *KeySet) Resume(o Order) (Entry, error) {
+	e := o.entry("resume", "")
+	e.Unchanged = s.Hold == nil
+	s.Hold = nil
+	return e, nil
+}
+
+// ConfirmDS takes an operator's word for it that every server of the parent has
+// the DS of a key, or that none has it any more; without a parent, the same of
+// validators and their trust anchors. Seen is the last look at the parent, which
+// has to agree as far as it goes.
+func (s *KeySet) ConfirmDS(o Order, id string, gone bool, seen Observation) (Entry, error) {
+	e := o.entry("confirm DS seen", id)
+	if gone {
+		e.Command = "confirm DS gone"
+	}
+	k := s.Key(id)
+	if k == nil {
+		return e, fmt.Errorf("key %s: %w", id, ErrUnknownKey)
+	}
+	if !k.Role.SignsDNSKEY() {
+		return e, &Refusal{Why: fmt.Sprintf("a %s has no DS", k.Role)}
+	}
+	if gone && (k.state(DS) == Hidden || !k.DSGone.IsZero()) || !gone && k.state(DS).Shown() && !k.DSSeen.IsZero() {
+		e.Unchanged = true
+		return e, nil
+	}
+	refusal := k.unexpectedDS(gone)
+	if refusal == nil {
+		refusal = contradicts(id, gone, seen)
+	}
+	if err := o.pass(&e, refusal); err != nil {
+		return e, err
+	}
+	k.DSSeen, k.DSGone, k.ByHand = o.At, time.Time{}, true
+	if gone {
+		k.DSSeen, k.DSGone = time.Time{}, o.At
+	}
+	return e, nil
+}
+
+// unexpectedDS reports why what is said of a DS cannot be meant so.
+func (k *Key) unexpectedDS(gone bool) *Refusal {
+	shown := k.state(DS).Shown()
+	switch {
+	case gone && shown:
+		return &Refusal{Why: "the parent is to have this DS: nobody asked for it to be withdrawn", Override: true}
+	case gone || shown:
+		return nil
+	case k.Records[DS].Goal == Omnipresent:
+		return &Refusal{Why: "the parent is not to have this DS yet: the zone still waits for its DNSKEY to be in every cache", Override: true}
+	}
+	return &Refusal{Why: "the parent is not to have this DS"}
+}
+
+// contradicts reports how the last look at the parent speaks against the word
+// of an operator. Servers that did not answer say nothing.
+func contradicts(id string, gone bool, seen Observation) *Refusal {
+	var having, lacking []string
+	for _, v := range seen.Servers {
+		switch {
+		case v.Err != "":
+		case slices.Contains(v.Keys, id):
+			having = append(having, v.Name)
+		default:
+			lacking = append(lacking, v.Name)
+		}
+	}
+	against, what := lacking, "do not have it"
+	if gone {
+		against, what = having, "have it"
+	}
+	if len(against) == 0 {
+		return nil
+	}
+	return &Refusal{Override: true, Why: fmt.Sprintf("%d of %d servers of %s %s, seen at %s: %v",
+		len(against), len(seen.Servers), seen.Zone, what, seen.At.UTC().Format(time.RFC3339), against)}
+}

@@ -19,10 +19,11 @@ var core = map[string]struct {
 	"policy":           {},
 	"agenda":           {},
 	"event":            {},
-	"state":            {},
 	"zone":             {dns: true},
 	"key":              {imports: []string{"policy"}, dns: true},
 	"rollover":         {imports: []string{"policy"}},
+	"state":            {imports: []string{"rollover", "policy"}},
+	"simulate":         {imports: []string{"rollover", "policy"}},
 	"denial":           {imports: []string{"zone", "policy"}, dns: true},
 	"sign":             {imports: []string{"denial", "zone", "key", "policy"}, dns: true},
 	"answer":           {imports: []string{"denial", "zone"}, dns: true},
@@ -137,6 +138,34 @@ func TestWalls_NothingBelowImportsTheRoot(t *testing.T) {
 	for _, f := range production(t) {
 		if strings.HasPrefix(f.name, "plugin/") && slices.Contains(f.imports, module) {
 			t.Errorf("%s imports the root package", f.name)
+		}
+	}
+}
+
+// commands lists the commands and which packages of ours they may import; a
+// command with the whole server in it imports the root alone.
+var commands = map[string][]string{
+	"coredns":     {""},
+	"autosignctl": {"corefile", "policy", "rollover", "simulate"},
+}
+
+// TestWalls_CommandsAreThin keeps the server out of the command that only talks
+// about it.
+func TestWalls_CommandsAreThin(t *testing.T) {
+	for _, f := range production(t) {
+		name, ok := strings.CutPrefix(path.Dir(f.name), "cmd/")
+		if !ok {
+			continue
+		}
+		may, known := commands[name]
+		if !known {
+			t.Errorf("%s: cmd/%s has no place; decide, in test/walls_test.go", f.name, name)
+		}
+		for _, imp := range f.imports {
+			own, inside := strings.CutPrefix(imp, module)
+			if inside && !slices.Contains(may, strings.TrimPrefix(own, "/plugin/")) {
+				t.Errorf("%s imports %s; cmd/%s may import %q", f.name, imp, name, may)
+			}
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"math/rand/v2"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -15,49 +17,64 @@ const (
 	// (DNS flag day 2020).
 	udpSize = 1232
 	// udpTries is how often a question is sent over UDP, and udpWait how long
-	// each is waited for, at most.
+	// each is waited for, at most; tcpWait is how long TCP may take.
 	udpTries = 3
 	udpWait  = 1500 * time.Millisecond
+	tcpWait  = 4 * time.Second
 )
 
-// askServer asks one server over UDP, and over TCP when the answer does not fit
-// or none comes.
-func askServer(ctx context.Context, server, zone string) (list []DS, err error) {
-	address := withPort(server)
-	var m *dns.Msg
+// errDoubt says that what came back was perhaps not sent by the server asked.
+var errDoubt = errors.New("an answer to another question")
+
+// query is what is asked, and how.
+type query struct {
+	name      string
+	qtype     uint16
+	recursive bool // the server may ask others; else it is to say what it knows itself
+	validated bool // a resolver that validates is to withhold what is bogus
+}
+
+func (q query) message() *dns.Msg {
+	m := new(dns.Msg)
+	m.SetQuestion(q.name, q.qtype)
+	m.RecursionDesired = q.recursive
+	// A chain that does not validate, the reason for asking perhaps, is to be
+	// shown and not withheld (RFC 4035 section 3.2.2).
+	m.CheckingDisabled = q.recursive && !q.validated
+	m.SetEdns0(udpSize, false)
+	return m
+}
+
+// ask sends a message to one server over UDP, and over TCP when the answer does
+// not fit, none comes, or one that cannot be trusted.
+func ask(ctx context.Context, address string, m *dns.Msg) (answer *dns.Msg, err error) {
 	for range udpTries {
-		if m, err = exchange(ctx, "udp", address, zone, udpWait); err == nil || ctx.Err() != nil {
+		answer, err = exchange(ctx, "udp", address, m, udpWait)
+		if err == nil || errors.Is(err, errDoubt) || ctx.Err() != nil {
 			break
 		}
 	}
-	if (err != nil || m.Truncated) && ctx.Err() == nil {
-		m, err = exchange(ctx, "tcp", address, zone, 0)
+	if (err != nil || answer.Truncated) && ctx.Err() == nil {
+		answer, err = exchange(ctx, "tcp", address, m, tcpWait)
+		if err == nil && answer.Truncated {
+			err = errors.New("cuts its answer over TCP")
+		}
 	}
-	if err == nil {
-		list, err = judge(m, zone)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", server, err)
-	}
-	return list, nil
+	return answer, err
 }
 
-// exchange sends the question once and waits for an answer. With a wait of zero
-// only the context bounds it.
-func exchange(ctx context.Context, network, address, zone string, wait time.Duration) (*dns.Msg, error) {
-	if wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, wait)
-		defer cancel()
+// exchange sends the message once, under an ID of its own, and waits for an
+// answer.
+func exchange(ctx context.Context, network, address string, m *dns.Msg, wait time.Duration) (*dns.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	m = m.Copy()
+	m.Id = dns.Id()
+	mixed := network == "udp" && m.Opcode == dns.OpcodeQuery && !m.RecursionDesired
+	if mixed {
+		m.Question[0].Name = mixCase(m.Question[0].Name)
 	}
-	m := new(dns.Msg)
-	m.SetQuestion(zone, dns.TypeDS)
-	m.RecursionDesired = true
-	// A chain that does not validate, the reason for asking perhaps, is to be
-	// shown and not withheld (RFC 4035 section 3.2.2).
-	m.CheckingDisabled = true
-	m.SetEdns0(udpSize, false)
-	client := dns.Client{Net: network, UDPSize: udpSize}
+	client := dns.Client{Net: network, UDPSize: udpSize, Timeout: wait}
 	conn, err := client.DialContext(ctx, address)
 	if err != nil {
 		return nil, err
@@ -66,56 +83,44 @@ func exchange(ctx context.Context, network, address, zone string, wait time.Dura
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	answer, _, err := client.ExchangeWithConnContext(ctx, m, conn)
-	if err == nil && !slices.Equal(answer.Question, m.Question) {
-		err = errors.New("an answer to another question")
-	}
 	if err != nil && ctx.Err() != nil { // not that the connection is closed
-		err = fmt.Errorf("no answer in time over %s: %w", network, ctx.Err())
+		return nil, fmt.Errorf("no answer in time over %s: %w", network, ctx.Err())
+	}
+	if err == nil && !answers(answer, m, mixed) {
+		err = errDoubt
 	}
 	return answer, err
 }
 
-// judge returns the DS records that an answer proves to be there, or an error
-// when it proves nothing.
-func judge(m *dns.Msg, zone string) ([]DS, error) {
-	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
-		return nil, fmt.Errorf("answers %s", dns.RcodeToString[m.Rcode])
-	}
-	var list []DS
-	for _, rr := range m.Answer {
-		ds, ok := rr.(*dns.DS)
-		if !ok || dns.CanonicalName(ds.Hdr.Name) != zone || ds.Hdr.Class != dns.ClassINET {
-			continue
+// mixCase gives the letters of a name a random case. A server sends the name back
+// as it was asked, and somebody who only guesses does not know it.
+func mixCase(name string) string {
+	b := []byte(name)
+	for i, c := range b {
+		if l := c | 0x20; 'a' <= l && l <= 'z' && rand.IntN(2) == 0 {
+			b[i] ^= 0x20
 		}
-		d, err := dsOf(ds)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, d)
 	}
-	if len(list) == 0 {
-		return nil, judgeAbsence(m, zone)
-	}
-	slices.SortFunc(list, DS.compare)
-	return slices.CompactFunc(list, func(a, b DS) bool { return a.compare(b) == 0 }), nil
+	return string(b)
 }
 
-// judgeAbsence reports why an answer without DS records does not mean that there
-// are none. That there are none is said by a zone above, and shown by its SOA
-// (RFC 2308 section 2). The zone itself would say so too, and so do forwarders
-// that do not know the type; neither knows.
-func judgeAbsence(m *dns.Msg, zone string) error {
-	for _, rr := range m.Ns {
-		switch soa, ok := rr.(*dns.SOA); {
-		case !ok:
-		case dns.CanonicalName(soa.Hdr.Name) == zone:
-			return errors.New("is a server of the zone itself and does not know its parent")
-		case dns.IsSubDomain(dns.CanonicalName(soa.Hdr.Name), zone):
-			return nil
-		}
+// answers reports whether a message answers the one asked; exact: down to the
+// case of the name.
+func answers(answer, asked *dns.Msg, exact bool) bool {
+	if !answer.Response || answer.Opcode != asked.Opcode || len(answer.Question) != 1 {
+		return false
 	}
-	if slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeNS }) {
-		return errors.New("only refers to other servers")
+	got, want := answer.Question[0], asked.Question[0]
+	if exact && got.Name != want.Name {
+		return false
 	}
-	return errors.New("answers without DS and without the SOA of a zone above")
+	return strings.EqualFold(got.Name, want.Name) && got.Qtype == want.Qtype && got.Qclass == want.Qclass
+}
+
+// withPort returns a server's address with a port.
+func withPort(server string) string {
+	if _, _, err := net.SplitHostPort(server); err == nil {
+		return server
+	}
+	return net.JoinHostPort(strings.Trim(server, "[]"), "53")
 }

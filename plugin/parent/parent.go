@@ -1,4 +1,6 @@
-// Package parent asks which DS records the parent of a zone publishes.
+// Package parent asks the world: which DS records the servers of the parent
+// publish, which keys the zone's own servers show, and where the parent wants to
+// be told that a CDS has changed.
 package parent
 
 import (
@@ -7,21 +9,27 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strings"
-	"sync"
-	"time"
 
 	"github.com/miekg/dns"
 )
 
-// ErrUnreachable says that what the parent publishes is not known: nobody
-// answered in time, or not with an answer that can be believed.
-var ErrUnreachable = errors.New("parent not reachable")
+// ErrUnreachable says that what is published is not known: nobody answered in
+// time, or not with an answer that can be believed.
+var ErrUnreachable = errors.New("no usable answer")
 
 // ErrDisagree says that the servers asked do not publish the same DS records.
 var ErrDisagree = errors.New("servers of the parent disagree")
+
+// ErrNoParent says that the zone is the root.
+var ErrNoParent = errors.New("the root has no parent")
+
+// ErrNotDelegated says that nobody in the world is led to servers of the zone.
+var ErrNotDelegated = errors.New("the zone is not delegated")
+
+// ErrNoTarget says that the parent does not want to be notified: it publishes no
+// DSYNC record for the zone. That is not a failure.
+var ErrNoTarget = errors.New("the parent publishes no DSYNC record")
 
 // DS is a DS record (RFC 4034 section 5) as it was seen at the parent.
 type DS struct {
@@ -37,25 +45,30 @@ func (d DS) String() string {
 	return fmt.Sprintf("%d %d %d %X", d.KeyTag, d.Algorithm, d.DigestType, d.Digest)
 }
 
-// compare orders DS records by what they say; the TTL says nothing.
+// Equal reports whether two records say the same; the TTL says nothing.
+func (d DS) Equal(o DS) bool { return d.compare(o) == 0 }
+
 func (d DS) compare(o DS) int {
 	return cmp.Or(cmp.Compare(d.KeyTag, o.KeyTag), cmp.Compare(d.Algorithm, o.Algorithm),
 		cmp.Compare(d.DigestType, o.DigestType), slices.Compare(d.Digest, o.Digest))
 }
 
-// Observer asks for DS records. The zero value asks the system's resolvers.
+// Observer asks. The zero value asks the system's resolvers for whatever has to
+// be found, and the servers found for what they have.
 type Observer struct {
 	// Agents are servers of the parent, or resolvers that are trusted to know
-	// them, as "host" or "host:port". All are asked and all must agree. Without
-	// agents resolvers are asked, one after the other, until one answers.
+	// them, as "host" or "host:port". All addresses of all are asked, and all must
+	// agree. Without agents Look finds the servers of the parent, and DS asks
+	// resolvers, one after the other, until one answers.
 	Agents []string
 
 	// Resolvers are asked instead of those in /etc/resolv.conf.
 	Resolvers []string
-}
 
-// resolvConf lists the system's resolvers.
-const resolvConf = "/etc/resolv.conf"
+	// Port is where servers that were found by their names are asked: 0 stands for
+	// 53. A DSYNC record has its own.
+	Port uint16
+}
 
 // DS returns the DS records that the parent of a zone publishes, in order; none
 // and no error when it is certain that there are none, because the parent says
@@ -66,100 +79,20 @@ func (o Observer) DS(ctx context.Context, zone string) ([]DS, error) {
 	if zone == "." {
 		return nil, nil
 	}
-	list, err := o.ask(ctx, zone)
+	var list []DS
+	var err error
+	if len(o.Agents) > 0 {
+		list, err = Look{Servers: o.askAgents(ctx, zone)}.Agree()
+	} else {
+		_, err = o.resolve(ctx, query{name: zone, qtype: dns.TypeDS, recursive: true}, func(m *dns.Msg) (err error) {
+			list, err = judge(m, zone, "")
+			return err
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("parent of %s: %w", zone, err)
 	}
 	return list, nil
-}
-
-func (o Observer) ask(ctx context.Context, zone string) ([]DS, error) {
-	if len(o.Agents) > 0 {
-		return askAll(ctx, o.Agents, zone)
-	}
-	if len(o.Resolvers) > 0 {
-		return askOne(ctx, o.Resolvers, zone)
-	}
-	conf, err := dns.ClientConfigFromFile(resolvConf)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
-	return askOne(ctx, conf.Servers, zone)
-}
-
-// askOne returns the answer of the first server that has one.
-func askOne(ctx context.Context, servers []string, zone string) ([]DS, error) {
-	err := errors.New("no resolver is known")
-	for i, server := range servers {
-		list, e := askWithin(ctx, len(servers)-i, server, zone)
-		if e == nil {
-			return list, nil
-		}
-		if i == 0 {
-			err = e
-		} else {
-			err = errors.Join(err, e)
-		}
-	}
-	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-}
-
-// askWithin asks a server for the share of the time left that leaves as much to
-// each of the servers after it.
-func askWithin(ctx context.Context, servers int, server, zone string) ([]DS, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(servers))
-		defer cancel()
-	}
-	return askServer(ctx, server, zone)
-}
-
-// askAll returns what all servers say, if they say the same.
-func askAll(ctx context.Context, servers []string, zone string) ([]DS, error) {
-	lists, errs := make([][]DS, len(servers)), make([]error, len(servers))
-	var wg sync.WaitGroup
-	for i, server := range servers {
-		wg.Go(func() { lists[i], errs[i] = askServer(ctx, server, zone) })
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
-	all := lists[0]
-	for i, list := range lists[1:] {
-		if !slices.EqualFunc(all, list, func(a, b DS) bool { return a.compare(b) == 0 }) {
-			return nil, fmt.Errorf("%w: %s has %s, %s has %s",
-				ErrDisagree, servers[0], describe(all), servers[i+1], describe(list))
-		}
-		for j := range all {
-			all[j].TTL = max(all[j].TTL, list[j].TTL)
-		}
-	}
-	return all, nil
-}
-
-// describe is a list of DS records as words.
-func describe(list []DS) string {
-	if len(list) == 0 {
-		return "no DS"
-	}
-	var b strings.Builder
-	for i, d := range list {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString("DS " + d.String())
-	}
-	return b.String()
-}
-
-// withPort returns a server's address with a port.
-func withPort(server string) string {
-	if _, _, err := net.SplitHostPort(server); err == nil {
-		return server
-	}
-	return net.JoinHostPort(strings.Trim(server, "[]"), "53")
 }
 
 // dsOf turns a record into a DS.

@@ -36,11 +36,39 @@ const (
 	// is not known to be safe: Err, Next.
 	KeysWithheld
 	// KeyMoved is a record of a key that went from one state to another: Key,
-	// Record, From, To, Next.
+	// Tag, Record, From, To, Next.
 	KeyMoved
-	// DSToPublish is a DS record that the parent is to have: Key, Record (the
+	// KeyDestroyed is the end of a private key that the state has forgotten: Key.
+	KeyDestroyed
+	// DSToPublish is a DS record that the parent is to have: Key, Tag, Record (the
 	// record in zone-file form).
 	DSToPublish
+	// DSToRemove is a DS record that the parent is to drop: Key, Tag, Record.
+	DSToRemove
+	// DSChanged is what the servers of the parent have now, when that changed: Key,
+	// Tag, From, To, Next.
+	DSChanged
+	// DSUnknown is a DS at the parent that belongs to no key of the zone: Record, Next.
+	DSUnknown
+	// ParentUnclear is a parent of which it is not known what it has: Err, Next.
+	ParentUnclear
+	// ParentNotified is a NOTIFY about a new CDS that the parent has taken: To (the
+	// target).
+	ParentNotified
+	// NotifyFailed is one that nobody took: To, Err, Next.
+	NotifyFailed
+	// Frozen is a zone whose keys do not move: Next.
+	Frozen
+	// Thawed is the end of Frozen.
+	Thawed
+	// Commanded is an operator's command that was carried out: Who, Command, Key.
+	Commanded
+	// CommandRefused is one that was not: Who, Command, Key, Err, Next (when it
+	// would be carried out).
+	CommandRefused
+	// Overridden is a command that was carried out against a rule: Who, Command,
+	// Key, Err (the refusal).
+	Overridden
 	// ClockJumped is wall time that cannot be trusted: From, To (instants), Next.
 	ClockJumped
 	// StoreFailed is a state document that could not be read or changed: Err, Next.
@@ -61,10 +89,23 @@ var texts = [kinds]string{
 	KeyUnusable:  "key unusable",
 	KeysWithheld: "no keys made",
 	KeyMoved:     "key moved",
+	KeyDestroyed: "key destroyed",
 	DSToPublish:  "DS for the parent",
+	DSToRemove:   "DS for the parent to remove",
+	DSChanged:    "DS at the parent",
+	DSUnknown:    "DS of no key of the zone at the parent",
 	ClockJumped:  "clock jumped",
 	StoreFailed:  "state not stored",
 	Warned:       "warning",
+
+	ParentUnclear:  "parent unclear",
+	ParentNotified: "parent notified of a new CDS",
+	NotifyFailed:   "parent not notified",
+	Frozen:         "keys do not move",
+	Thawed:         "keys may move again",
+	Commanded:      "command done",
+	CommandRefused: "command refused",
+	Overridden:     "command done against a rule",
 }
 
 // String returns the kind in words.
@@ -90,7 +131,7 @@ func (k Kind) Severity() Severity {
 	switch k {
 	case Refused, SourceLost, KeyUnusable, KeysWithheld, StoreFailed:
 		return Error
-	case ClockJumped, Warned:
+	case ClockJumped, Warned, DSUnknown, ParentUnclear, NotifyFailed, Frozen, CommandRefused, Overridden:
 		return Warning
 	}
 	return Info
@@ -104,8 +145,11 @@ type Event struct {
 	View string    // of the server block, if it has one
 
 	Key      string // ID in the key store
+	Tag      uint16 // of the key (RFC 4034 appendix B), with Key
 	Record   string // the record it is about, or its type
 	From, To string // states
+	Who      string // gave the command
+	Command  string // in words
 	Why      string // reason, in words for an operator
 	Err      error  // what went wrong
 	Reason   string // one word for Err, of a small set, for metrics
@@ -116,6 +160,24 @@ type Event struct {
 	Took       time.Duration // making the version, from loaded to published
 	Expiry     time.Time     // first expiration of a signature in the version
 	Next       time.Time     // when this zone is looked at again; zero: when something changes
+}
+
+// subject is the command and the key of an event.
+func (e Event) subject() string {
+	var parts []string
+	if e.Command != "" {
+		parts = append(parts, e.Command)
+	}
+	if e.Key != "" {
+		parts = append(parts, e.Key)
+	}
+	if e.Key != "" && e.Tag != 0 {
+		parts = append(parts, fmt.Sprintf("(tag %d)", e.Tag))
+	}
+	if e.Who != "" {
+		parts = append(parts, "by "+e.Who)
+	}
+	return strings.Join(parts, " ")
 }
 
 // String returns the event as one log line: zone, what, why, next.
@@ -129,7 +191,7 @@ func (e Event) String() string {
 	if e.Kind == Published {
 		fmt.Fprintf(&b, " serial %d, %d signatures made in %s", e.Serial, e.Signatures, e.Took.Round(time.Millisecond))
 	}
-	for _, s := range []string{e.Key, e.Record} {
+	for _, s := range []string{e.subject(), e.Record} {
 		if s != "" {
 			b.WriteString(" " + s)
 		}

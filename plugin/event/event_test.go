@@ -23,6 +23,12 @@ func TestEvent_StringSaysZoneWhatWhyNext(t *testing.T) {
 			"example.org. key moved K DNSKEY from published to active; next at 2026-03-01T11:00:00Z"},
 		{Event{Kind: DSToPublish, Zone: "example.org.", Key: "K", Record: "example.org. IN DS 1 13 2 00"},
 			"example.org. DS for the parent K example.org. IN DS 1 13 2 00"},
+		{Event{Kind: KeyMoved, Zone: "example.org.", Key: "K", Tag: 12345, Record: "DS", From: "rumoured", To: "omnipresent", Why: "every cache has it"},
+			"example.org. key moved K (tag 12345) DS from rumoured to omnipresent: every cache has it"},
+		{Event{Kind: Commanded, Zone: "example.org.", Who: "alice", Command: "roll ZSK", Why: "the yearly drill"},
+			"example.org. command done roll ZSK by alice: the yearly drill"},
+		{Event{Kind: CommandRefused, Zone: "example.org.", Who: "alice", Command: "remove key", Key: "K", Tag: 7, Err: errors.New("its DS is omnipresent"), Next: at},
+			"example.org. command refused remove key K (tag 7) by alice: its DS is omnipresent; next at 2026-03-01T11:00:00Z"},
 		{Event{Kind: SourceFound, Zone: "example.org."}, "example.org. source is usable again"},
 		{Event{Kind: 200, Zone: "example.org."}, "example.org. event 200"},
 	} {
@@ -44,7 +50,7 @@ func TestKind_EveryKindHasWords(t *testing.T) {
 		}
 		seen[text] = k
 	}
-	if Kind(0).String() != "event 0" || kinds.String() != "event 14" {
+	if Kind(0).String() != "event 0" || kinds.String() != "event 26" {
 		t.Errorf("what is no kind is %q and %q", Kind(0), kinds)
 	}
 }
@@ -52,7 +58,9 @@ func TestKind_EveryKindHasWords(t *testing.T) {
 func TestKind_Severity(t *testing.T) {
 	for kind, want := range map[Kind]Severity{
 		Published: Info, KeyCreated: Info, DSToPublish: Info, SourceFound: Info,
-		Warned: Warning, ClockJumped: Warning,
+		Commanded: Info, KeyDestroyed: Info, DSChanged: Info, Thawed: Info,
+		Warned: Warning, ClockJumped: Warning, Frozen: Warning, DSUnknown: Warning, ParentUnclear: Warning,
+		NotifyFailed: Warning, CommandRefused: Warning, Overridden: Warning,
 		Refused: Error, SourceLost: Error, KeyUnusable: Error, KeysWithheld: Error, StoreFailed: Error,
 	} {
 		if got := kind.Severity(); got != want {

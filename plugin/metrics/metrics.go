@@ -22,7 +22,7 @@ var (
 	published  = counter("versions_published_total", "Counter of signed versions taken into service.")
 	refused    = counter("versions_refused_total",
 		"Counter of attempts at a new version that failed, with the last good one still served.", "reason")
-	failures = counter("errors_total", "Counter of errors beside refused versions: of source, keys and stored state.", "kind")
+	failures = counter("errors_total", "Counter of errors beside refused versions: of source, keys, stored state and parent.", "kind")
 
 	signingTime = promauto.NewHistogram(prometheus.HistogramOpts{
 		Namespace: plugin.Namespace, Subsystem: subsystem, Name: "signing_duration_seconds",
@@ -59,6 +59,10 @@ var errorKinds = map[event.Kind]string{
 	event.StoreFailed:  "store",
 	event.ClockJumped:  "clock",
 	event.Warned:       "warning",
+
+	event.DSUnknown:     "unknown_ds",
+	event.ParentUnclear: "parent",
+	event.Frozen:        "frozen",
 }
 
 // Observe counts an event.
@@ -72,6 +76,8 @@ func Observe(e event.Event) {
 		refused.WithLabelValues(e.Zone, e.View, e.Reason).Inc()
 	case kind != "":
 		failures.WithLabelValues(e.Zone, e.View, kind).Inc()
+	default:
+		observeRollover(e)
 	}
 }
 
@@ -118,4 +124,5 @@ func Forget(zone, view string) {
 		v.DeletePartialMatch(labels)
 	}
 	expiries.set(zone, view, time.Time{})
+	forgetRollover(zone, view)
 }

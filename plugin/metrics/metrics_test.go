@@ -67,6 +67,15 @@ func fill(zone, view string) {
 		{Kind: event.ClockJumped},
 		{Kind: event.KeyCreated},
 		{Kind: event.Warned},
+		{Kind: event.DSUnknown},
+		{Kind: event.ParentUnclear},
+		{Kind: event.Frozen},
+		{Kind: event.Commanded},
+		{Kind: event.CommandRefused},
+		{Kind: event.CommandRefused},
+		{Kind: event.Overridden},
+		{Kind: event.ParentNotified},
+		{Kind: event.NotifyFailed},
 	} {
 		e.Zone, e.View = zone, view
 		Observe(e)
@@ -74,6 +83,11 @@ func fill(zone, view string) {
 	Serve(zone, view, Serving{Serial: 7, Records: 40, Expiry: time.Unix(2_000_000_000, 0)})
 	Succeed(zone, view, time.UnixMilli(1_900_000_000_500))
 	Keys(zone, view, []KeyCount{{"zsk", "active", 1}, {"ksk", "active", 2}})
+	Roll(zone, view, Rollover{
+		Records: []RecordCount{{"zsk", "dnskey", "omnipresent", 1}, {"ksk", "ds", "rumoured", 2}},
+		Waiting: time.Now().Add(-time.Hour), Next: time.Unix(2_000_000_100, 0), Frozen: true,
+	})
+	SeeParent(zone, view, Parent{Wanted: 2, Seen: 1, Partly: 3, Unknown: 4, Answering: 5, Silent: 6, Looked: time.Unix(1_900_000_001, 0)})
 }
 
 func TestMetrics_NamesAndHelpPassTheLinter(t *testing.T) {
@@ -89,7 +103,9 @@ func TestMetrics_NamesAndHelpPassTheLinter(t *testing.T) {
 		names = append(names, strings.TrimPrefix(f.GetName(), "coredns_autosign_"))
 	}
 	want := []string{
-		"errors_total", "keys", "last_success_timestamp_seconds", "signatures_first_expiry_seconds",
+		"commands_total", "errors_total", "key_records", "keys", "keys_frozen", "last_success_timestamp_seconds",
+		"parent_ds", "parent_last_look_timestamp_seconds", "parent_notifies_total", "parent_servers",
+		"rollover_next_timestamp_seconds", "rollover_waiting_seconds", "signatures_first_expiry_seconds",
 		"signatures_first_expiry_timestamp_seconds", "signatures_made_total", "signing_duration_seconds",
 		"versions_published_total", "versions_refused_total", "zone_records", "zone_serial",
 	}
@@ -107,6 +123,10 @@ func TestMetrics_CountWhatHappens(t *testing.T) {
 		t.Errorf("%f seconds to the first expiry, want %f", left, want)
 	}
 	delete(got, "signatures_first_expiry_seconds")
+	if waits := got["rollover_waiting_seconds"]; waits < 3600 || waits > 3660 {
+		t.Errorf("waiting for %f seconds, want an hour", waits)
+	}
+	delete(got, "rollover_waiting_seconds")
 	want := map[string]float64{
 		"signatures_made_total": 32, "versions_published_total": 2,
 		"versions_refused_total verify": 1, "versions_refused_total source": 2,
@@ -114,6 +134,13 @@ func TestMetrics_CountWhatHappens(t *testing.T) {
 		"zone_records": 40, "zone_serial": 7, "last_success_timestamp_seconds": 1_900_000_000.5,
 		"keys zsk active": 1, "keys ksk active": 2,
 		"signatures_first_expiry_timestamp_seconds": 2_000_000_000,
+		"errors_total unknown_ds":                   1, "errors_total parent": 1, "errors_total frozen": 1,
+		"commands_total done": 1, "commands_total refused": 2, "commands_total overridden": 1,
+		"parent_notifies_total taken": 1, "parent_notifies_total failed": 1,
+		"key_records dnskey zsk omnipresent": 1, "key_records ds ksk rumoured": 2,
+		"keys_frozen": 1, "rollover_next_timestamp_seconds": 2_000_000_100,
+		"parent_ds wanted": 2, "parent_ds seen": 1, "parent_ds partly": 3, "parent_ds unknown": 4,
+		"parent_servers answering": 5, "parent_servers silent": 6, "parent_last_look_timestamp_seconds": 1_900_000_001,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
@@ -163,6 +190,18 @@ func TestMetrics_ViewsAreApart(t *testing.T) {
 	Forget("view.example.", "outside")
 	if left := values(t, "view.example."); len(left) > 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+// What nothing waits for has no time, and what is no more is not shown.
+func TestRoll_NothingWaits(t *testing.T) {
+	defer Forget("calm.example.", "")
+	fill("calm.example.", "")
+	Roll("calm.example.", "", Rollover{})
+	for name, v := range values(t, "calm.example.") {
+		if strings.Contains(name, "rollover") || strings.Contains(name, "key_records") || name == "keys_frozen" && v != 0 {
+			t.Errorf("%s is %f", name, v)
+		}
 	}
 }
 

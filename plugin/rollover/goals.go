@@ -1,0 +1,296 @@
+package rollover
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+)
+
+// maxKeys bounds the keys that are in a zone at a time (P14: validators give up
+// on more): two of each role in two algorithms, and a standby.
+const maxKeys = 9
+
+// want sets the goals: keys that are to be replaced or are no longer wanted
+// retire, others take their place. It reports whether anything changed.
+func (st *step) want() bool {
+	if st.p.Insecure {
+		return st.wantNone()
+	}
+	changed := st.wantBack()
+	changed = st.retireSpare() || changed
+	if st.set.Hold != nil {
+		return changed
+	}
+	if roles, old := st.mismatch(); len(roles) > 0 {
+		return st.roll(roles, old, false, "the policy") || changed
+	}
+	changed = st.requested() || changed
+	for _, role := range st.p.Roles() {
+		changed = st.lifetime(role) || changed
+	}
+	return changed
+}
+
+// wantNone leaves DNSSEC: first no DS, then, when no cache has one, nothing.
+func (st *step) wantNone() (changed bool) {
+	gone := true
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		changed = k.setGoal(DS, Hidden) || changed
+		gone = gone && k.state(DS) == Hidden
+	}
+	for i := range st.set.Keys {
+		if k := &st.set.Keys[i]; gone && k.Retired.IsZero() {
+			st.retire(k, "the zone leaves DNSSEC, and no cache has a DS any more")
+			changed = true
+		}
+	}
+	return changed
+}
+
+// wantBack takes back the wish to leave as far as that is possible.
+func (st *step) wantBack() (changed bool) {
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		if k.Retired.IsZero() && k.Records[KRRSIG].Goal == Omnipresent {
+			changed = k.setGoal(DS, Omnipresent) || changed
+		}
+	}
+	return changed
+}
+
+func (k *Key) setGoal(r Record, goal State) bool {
+	s := k.Status(r)
+	if s.Goal == goal || goal == Omnipresent && !r.of(k.Role) {
+		return false
+	}
+	s.Goal = goal
+	return true
+}
+
+// retireSpare retires keys whose scheduled time has come and that are not
+// needed: published only, or one of several in service.
+func (st *step) retireSpare() (changed bool) {
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		if k.Foreign || !k.Retired.IsZero() || k.Retire.IsZero() || k.Retire.After(st.now) {
+			continue
+		}
+		spare := !k.InService() || slices.ContainsFunc(st.set.Keys, func(o Key) bool {
+			return o.ID != k.ID && o.Role == k.Role && o.Algorithm == k.Algorithm && o.InService() && o.Retire.IsZero()
+		})
+		if spare {
+			st.retire(k, "its scheduled time has come")
+			changed = true
+		}
+	}
+	return changed
+}
+
+func (st *step) retire(k *Key, why string) {
+	k.SetGoals(Hidden)
+	k.Retired = st.now
+	st.tell(k.ID, "key", "in service", "retired", why)
+}
+
+// fits reports whether a key is as the policy says for its role. A length that
+// is not given does not matter.
+func (st *step) fits(k *Key) bool {
+	given := st.p.Bits(k.Role)
+	return slices.Contains(st.p.Roles(), k.Role) && k.Algorithm == st.p.Algorithm && (given == 0 || k.Bits == given)
+}
+
+// bits returns the modulus of new keys of a role; 0 for algorithms without one.
+func (st *step) bits(r policy.Role) int {
+	if n := st.p.Bits(r); n != 0 {
+		return n
+	}
+	return st.p.Algorithm.DefaultBits()
+}
+
+// mismatch returns the roles in which no key in service is as the policy says,
+// and the keys that would be replaced. A zone without any is not ours to begin.
+func (st *step) mismatch() (roles []policy.Role, old []string) {
+	served := map[policy.Role]bool{}
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		if k.Foreign || !k.InService() {
+			continue
+		}
+		if st.fits(k) {
+			served[k.Role] = true
+		} else {
+			old = append(old, k.ID)
+		}
+	}
+	for _, r := range st.p.Roles() {
+		if !served[r] {
+			roles = append(roles, r)
+		}
+	}
+	if len(roles) == 0 && len(old) > 0 { // a key too many, of an earlier policy
+		return nil, nil
+	}
+	return roles, old
+}
+
+// requested begins the rolls that operators asked for.
+func (st *step) requested() (changed bool) {
+	for _, q := range slices.Clone(st.set.Requests) {
+		if q.Emergency && st.f.Complete.IsZero() && q.Role.SignsZone() && !st.set.Urgent {
+			st.set.Urgent, changed = true, true // what still moves is to move at once
+		}
+		why := "an operator asked for it"
+		if q.Why != "" {
+			why += ": " + q.Why
+		}
+		if st.roll([]policy.Role{q.Role}, st.serving(q.Role), q.Emergency, why) {
+			st.set.Requests = slices.DeleteFunc(st.set.Requests, func(o Request) bool { return o == q })
+			changed = true
+		}
+	}
+	return changed
+}
+
+// lifetime begins the roll of a role whose key is near the end of its life.
+func (st *step) lifetime(role policy.Role) bool {
+	for _, id := range st.serving(role) {
+		k := st.set.Key(id)
+		end := st.t.retirement(k)
+		if end.IsZero() || !st.fits(k) {
+			continue
+		}
+		if begin := end.Add(-st.t.lead()); begin.After(st.now) {
+			st.standing = append(st.standing, standing{role, begin,
+				fmt.Sprintf("%s %d is to be replaced at %s", role, k.Tag, moment(end))})
+			continue
+		}
+		if st.roll([]policy.Role{role}, []string{id}, false, fmt.Sprintf("the life of %s %d ends at %s", role, k.Tag, moment(end))) {
+			return true
+		}
+	}
+	return false
+}
+
+func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// serving returns the IDs of the keys of a role that are in service here.
+func (st *step) serving(role policy.Role) (ids []string) {
+	for i := range st.set.Keys {
+		if k := &st.set.Keys[i]; k.Role == role && !k.Foreign && k.InService() {
+			ids = append(ids, k.ID)
+		}
+	}
+	return ids
+}
+
+// roll takes a new key for each role into service, and retires the old ones. It
+// does neither while a roll of the same kind is under way, or a key is missing.
+func (st *step) roll(roles []policy.Role, old []string, emergency bool, why string) bool {
+	wait := func(text string) bool {
+		st.standing = append(st.standing, standing{roles[0], time.Time{}, why + ": " + text})
+		return false
+	}
+	if len(old) > 0 && !emergency {
+		for _, r := range roles {
+			if busy := st.busy(r); busy != "" {
+				return wait("waits for the roll under way: " + busy)
+			}
+		}
+	}
+	if st.inZone()+len(roles) > maxKeys {
+		return wait(fmt.Sprintf("waits until fewer than %d keys are in the zone", maxKeys))
+	}
+	var fresh []*Candidate
+	for _, r := range roles {
+		if c := st.candidate(r); c != nil {
+			fresh = append(fresh, c)
+		} else if !slices.ContainsFunc(st.plan.Actions, func(a Action) bool { return a.Kind == MakeKey && a.Role == r }) {
+			st.plan.Actions = append(st.plan.Actions, Action{Kind: MakeKey, Role: r, Algorithm: st.p.Algorithm, Bits: st.bits(r)})
+		}
+	}
+	if len(fresh) < len(roles) {
+		return wait("waits for a key to be made")
+	}
+	for _, id := range old {
+		k := st.set.Key(id)
+		k.Emergency = emergency
+		st.retire(k, why)
+	}
+	for _, c := range fresh {
+		st.employ(c, old, emergency, why)
+	}
+	return true
+}
+
+// employ takes a candidate into service.
+func (st *step) employ(c *Candidate, old []string, emergency bool, why string) {
+	k := st.set.Key(c.ID)
+	from := "published only"
+	if k == nil {
+		st.set.Keys = append(st.set.Keys, Key{ID: c.ID, Role: c.Role, Algorithm: c.Algorithm, Bits: c.Bits, Tag: c.Tag,
+			PublicDigest: c.PublicDigest, Created: c.Created})
+		k, from = &st.set.Keys[len(st.set.Keys)-1], ""
+	}
+	k.SetGoals(Omnipresent)
+	k.Retire = time.Time{}
+	k.Emergency = emergency
+	for _, id := range old {
+		if o := st.set.Key(id); shareDuty(o.Role, k.Role) {
+			k.Predecessors = append(k.Predecessors, id)
+		}
+	}
+	st.tell(k.ID, "key", from, "in service", why)
+}
+
+func shareDuty(a, b policy.Role) bool {
+	return a.SignsDNSKEY() && b.SignsDNSKEY() || a.SignsZone() && b.SignsZone()
+}
+
+// candidate returns a key that could take a role: one that is published only
+// and known to all caches, or one of the pool that is not in the set.
+func (st *step) candidate(role policy.Role) *Candidate {
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		if k.Role == role && st.fits(k) && !k.Foreign && k.Retired.IsZero() && !k.InService() && k.state(DNSKEY) == Omnipresent {
+			return &Candidate{ID: k.ID}
+		}
+	}
+	for i := range st.f.Pool {
+		c := &st.f.Pool[i]
+		if c.Role == role && c.Algorithm == st.p.Algorithm && c.Bits == st.bits(role) && st.set.Key(c.ID) == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// busy says which record of a key that shares a duty with a role is on its way;
+// empty: none is.
+func (st *step) busy(role policy.Role) string {
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		if !shareDuty(k.Role, role) || k.Foreign {
+			continue
+		}
+		for r := range records {
+			if r == ZRRSIG && !role.SignsZone() || (r == DS || r == KRRSIG) && !role.SignsDNSKEY() || k.Records[r].Settled() {
+				continue
+			}
+			return fmt.Sprintf("%s of %s %d is %s", r, k.Role, k.Tag, k.state(r))
+		}
+	}
+	return ""
+}
+
+// inZone counts the keys of which a record is somewhere, or to come.
+func (st *step) inZone() (n int) {
+	for i := range st.set.Keys {
+		if !st.set.Keys[i].Gone() {
+			n++
+		}
+	}
+	return n
+}

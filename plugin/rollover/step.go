@@ -1,0 +1,253 @@
+// Package rollover decides what becomes of a zone's keys. Each key has four
+// records (its DNSKEY, its signatures over the DNSKEY set and over the rest, its
+// DS), each record one of four states and a goal; a rollover of any kind is
+// nothing but goals, and rules say which step towards them is safe now. The
+// model is that of Schaeffer, Overeinder and Mekking's "Flexible and Robust Key
+// Rollover in DNSSEC", which BIND and OpenDNSSEC use too.
+//
+// Step is the only entrance. It is pure: it reads no clock and touches nothing;
+// what is to be done comes back as data.
+package rollover
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+)
+
+// Step decides what a key set becomes at a moment. Called twice at one moment it
+// changes nothing the second time; called too early it changes nothing; called
+// late it only delays.
+func Step(now time.Time, p policy.Policy, f Facts, s KeySet) Plan {
+	return StepWithout("", now, p, f, s)
+}
+
+// StepWithout is Step with one of RuleNames switched off. It is for tests of
+// whatever is to notice that: a zone run by it breaks.
+func StepWithout(off string, now time.Time, p policy.Policy, f Facts, s KeySet) Plan {
+	st := &step{now: now.UTC(), p: p, f: f, off: off, set: s.Clone()}
+	st.run()
+	st.plan.KeySet = st.set
+	st.plan.Changed = !reflect.DeepEqual(st.set, s.Clone())
+	st.explain()
+	return st.plan
+}
+
+// step is a Step under way.
+type step struct {
+	now  time.Time
+	p    policy.Policy
+	f    Facts
+	off  string // rule that is switched off
+	set  KeySet
+	plan Plan
+	t    timing
+
+	standing []standing // rolls that cannot begin, for Reasons
+}
+
+// standing is a roll that has not begun.
+type standing struct {
+	role    policy.Role
+	when    time.Time
+	waiting string
+}
+
+func (st *step) run() {
+	st.t = newTiming(st.now, st.p, &st.set)
+	if st.f.Freeze != "" {
+		return
+	}
+	st.straighten()
+	st.confirm()
+	st.observe()
+	st.t = newTiming(st.now, st.p, &st.set)
+	for again := true; again; {
+		st.standing, st.plan.Actions = nil, nil
+		again = st.settle()
+		again = st.want() || again
+		again = st.move() || again
+	}
+	st.forget()
+}
+
+// straighten sets moments in the future to now: they are of a clock that was
+// wrong, and the holds begin again.
+func (st *step) straighten() {
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		for _, t := range []*time.Time{&k.Active, &k.Retired, &k.Removed, &k.Revoked, &k.DSSeen, &k.DSGone} {
+			st.past(t)
+		}
+		for r := range records {
+			st.past(&k.Records[r].Since)
+		}
+	}
+}
+
+func (st *step) past(t *time.Time) {
+	if t.After(st.now) {
+		*t = st.now
+	}
+}
+
+// confirm begins the holds of moves that are being served. A DS is no part of
+// the zone; its move is confirmed with the CDS that asks for it.
+func (st *step) confirm() {
+	if st.f.Served.IsZero() {
+		return
+	}
+	for i := range st.set.Keys {
+		for r := range records {
+			s := &st.set.Keys[i].Records[r]
+			if s.Pending {
+				s.Pending, s.Since = false, later(s.Since, st.f.Served)
+				st.past(&s.Since)
+			}
+		}
+	}
+}
+
+// observe takes in what the servers of the parent have.
+func (st *step) observe() {
+	o := st.f.Parent
+	if st.p.NoParent || o.At.IsZero() || len(o.Servers) == 0 {
+		return
+	}
+	at := o.At
+	st.past(&at)
+	if o.TTL > 0 {
+		st.set.DSTTL.Serve(at, o.TTL)
+	}
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		has, lacks, unknown := o.count(k.ID)
+		st.delegation(k, at, has, lacks, unknown)
+	}
+}
+
+// count returns at how many servers the DS of a key is, is not, or may be.
+func (o *Observation) count(id string) (has, lacks, unknown int) {
+	for _, s := range o.Servers {
+		switch {
+		case slices.Contains(s.Keys, id):
+			has++
+		case s.Err != "":
+			unknown++
+		default:
+			lacks++
+		}
+	}
+	return has, lacks, unknown
+}
+
+// delegation brings what is known of a key's DS to what was seen. A DS that is
+// somewhere is a fact, wanted or not; what nobody knows changes nothing.
+func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
+	if has > 0 {
+		k.DSGone = time.Time{}
+	}
+	if lacks > 0 {
+		k.DSSeen = time.Time{}
+	}
+	if has+lacks > 0 {
+		k.ByHand = false
+	}
+	if has > 0 && lacks+unknown == 0 && k.DSSeen.IsZero() {
+		k.DSSeen = at
+	}
+	if lacks > 0 && has+unknown == 0 && k.DSGone.IsZero() {
+		k.DSGone = at
+	}
+	s := k.Status(DS)
+	switch {
+	case has > 0 && s.State == Hidden && s.Goal == Omnipresent:
+		st.set1(k, DS, Rumoured, at, "the parent has it")
+	case has > 0 && s.State == Hidden:
+		st.set1(k, DS, Unretentive, at, "the parent has it, though it should not")
+	case lacks > 0 && has+unknown == 0 && s.State == Omnipresent:
+		st.set1(k, DS, Rumoured, at, "no server of the parent has it any more")
+	}
+}
+
+// set1 sets a record of a key as a fact, not as a move.
+func (st *step) set1(k *Key, r Record, to State, since time.Time, why string) {
+	s := k.Status(r)
+	st.tell(k.ID, r.String(), s.State.String(), to.String(), why)
+	s.State, s.Since, s.Pending = to, since, false
+}
+
+func (st *step) tell(key, record, from, to, why string) {
+	st.plan.Moves = append(st.plan.Moves, Move{key, record, from, to, why})
+}
+
+// settle lets records whose hold is over be Omnipresent or Hidden.
+func (st *step) settle() (changed bool) {
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		for r := range records {
+			if st.settle1(k, r) {
+				changed = true
+			}
+		}
+	}
+	return changed
+}
+
+func (st *step) settle1(k *Key, r Record) bool {
+	s := *k.Status(r)
+	if s.Pending {
+		return false
+	}
+	var to State
+	var due time.Time
+	switch s.State {
+	case Rumoured:
+		to, due = Omnipresent, st.t.shown(k, r, st.f)
+	case Unretentive:
+		to, due = Hidden, st.t.hidden(k, r, st.f)
+	}
+	if due.IsZero() || due.After(st.now) {
+		return false
+	}
+	next := st.set.Clone()
+	*next.Key(k.ID).Status(r) = Status{State: to, Goal: s.Goal, Since: st.now}
+	if ok, _ := allowed(&st.set, &next, st.p.Insecure, true, st.off); !ok {
+		return false
+	}
+	st.set1(k, r, to, st.now, "every cache has it")
+	if to == Hidden {
+		st.plan.Moves[len(st.plan.Moves)-1].Why = "no cache has it any more"
+	}
+	return true
+}
+
+// forget notes keys of which nothing is left, and in time forgets them. While
+// signatures move an older generation may still name them.
+func (st *step) forget() {
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		if k.Emergency && k.InService() && !slices.ContainsFunc(k.Records[:], func(s Status) bool { return !s.Settled() }) {
+			k.Emergency = false
+		}
+		if k.Gone() && k.Removed.IsZero() {
+			k.Removed = st.now
+			st.tell(k.ID, "key", "retired", "removed", "nothing of it is left in any cache")
+		}
+	}
+	if st.p.PurgeKeys <= 0 || st.f.Complete.IsZero() && st.set.Signed() {
+		return
+	}
+	st.set.Keys = slices.DeleteFunc(st.set.Keys, func(k Key) bool {
+		purge := !k.Removed.IsZero() && !k.Removed.Add(st.p.PurgeKeys).After(st.now)
+		if purge {
+			st.tell(k.ID, "key", "removed", "forgotten", "purge_keys is over")
+			if !k.Foreign {
+				st.plan.Actions = append(st.plan.Actions, Action{Kind: DestroyKey, Key: k.ID})
+			}
+		}
+		return purge
+	})
+}

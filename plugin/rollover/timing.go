@@ -1,0 +1,139 @@
+package rollover
+
+import (
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+)
+
+// The intervals of RFC 7583, with its symbols:
+//
+//	Dprp   zone_propagation_delay        DprpP  parent propagation_delay
+//	TTLkey TTL of the DNSKEY set         TTLsig longest TTL of what is signed
+//	TTLds  TTL of the DS set             Dsgn   time to sign everything anew
+//
+// TTLs are the longest that counts, served before or now, and what the policy
+// says where that is longer. Dsgn is not computed: the driver says when it is
+// over (Facts.Complete). To each interval the policy adds a safety, which an
+// emergency leaves out.
+
+// RFC 5011's times, for keys whose DS is a trust anchor in validators.
+const (
+	// addHoldDown is how long a validator watches a new key before it trusts it
+	// (RFC 5011 section 2.4.1: 30 days), and, on both sides of that, the longest
+	// that it waits between two looks at the DNSKEY set (section 2.3: 15 days).
+	addHoldDown = (30 + 2*15) * 24 * time.Hour
+	// removeHoldDown is how long a revoked key stays in the DNSKEY set: until
+	// every validator that looks as seldom as it may has seen it, and has
+	// dropped it (sections 2.3 and 2.4.2).
+	removeHoldDown = (30 + 15) * 24 * time.Hour
+)
+
+// timing has what the intervals are made of, at a moment.
+type timing struct {
+	p                   policy.Policy
+	ttlKey, ttlSig, tds time.Duration
+}
+
+func newTiming(now time.Time, p policy.Policy, s *KeySet) timing {
+	return timing{
+		p:      p,
+		ttlKey: max(s.DNSKEYTTL.At(now), time.Duration(p.DNSKEYTTL)*time.Second),
+		ttlSig: s.ZoneTTL.At(now),
+		tds:    max(s.DSTTL.At(now), p.DSTTL),
+	}
+}
+
+func (t timing) publishSafety(k *Key) time.Duration {
+	if k.Emergency {
+		return 0
+	}
+	return t.p.PublishSafety
+}
+
+func (t timing) retireSafety(k *Key) time.Duration {
+	if k.Emergency {
+		return 0
+	}
+	return t.p.RetireSafety
+}
+
+// lead is Ipub of RFC 7583 section 3.2.1, Dprp + TTLkey: how long before it is
+// needed a key is published.
+func (t timing) lead() time.Duration { return t.p.ZonePropagation + t.ttlKey + t.p.PublishSafety }
+
+// shown returns when a Rumoured record is Omnipresent; zero: that hangs on
+// something else than time.
+func (t timing) shown(k *Key, r Record, f Facts) time.Time {
+	since := k.Records[r].Since
+	switch r {
+	case ZRRSIG: // Dsgn + Dprp + TTLsig
+		if !signedSince(f, since) {
+			return time.Time{}
+		}
+		return f.Complete.Add(t.p.ZonePropagation + t.ttlSig + t.publishSafety(k))
+	case DS: // DprpP + TTLds from when the last server had it
+		return t.delegated(k, since)
+	}
+	// Ipub = Dprp + TTLkey; signatures over the set travel with it.
+	return since.Add(t.p.ZonePropagation + t.ttlKey + t.publishSafety(k))
+}
+
+func (t timing) delegated(k *Key, since time.Time) time.Time {
+	switch {
+	case t.p.NoParent && !k.DSSeen.IsZero():
+		return later(since, k.DSSeen) // by hand: validators have it
+	case t.p.NoParent:
+		return since.Add(addHoldDown + t.p.ZonePropagation + t.ttlKey + t.publishSafety(k))
+	case k.DSSeen.IsZero():
+		return time.Time{}
+	}
+	return later(since, k.DSSeen).Add(t.p.ParentPropagation + t.tds + t.publishSafety(k))
+}
+
+// hidden returns when an Unretentive record is Hidden; zero: that hangs on
+// something else than time.
+func (t timing) hidden(k *Key, r Record, f Facts) time.Time {
+	since := k.Records[r].Since
+	switch r {
+	case ZRRSIG: // Iret of RFC 7583 section 3.2.1: Dsgn + Dprp + TTLsig
+		if !signedSince(f, since) {
+			return time.Time{}
+		}
+		ttl := max(time.Duration(k.Exposure.MaxTTL)*time.Second, t.ttlSig)
+		return f.Complete.Add(t.p.ZonePropagation + ttl + t.retireSafety(k))
+	case DS: // Iret of RFC 7583 section 3.3.1: DprpP + TTLds
+		return t.undelegated(k, since)
+	}
+	return since.Add(t.p.ZonePropagation + t.ttlKey + t.retireSafety(k))
+}
+
+func (t timing) undelegated(k *Key, since time.Time) time.Time {
+	switch {
+	case t.p.NoParent && !k.DSGone.IsZero():
+		return later(since, k.DSGone)
+	case t.p.NoParent && !k.Revoked.IsZero():
+		return later(since, k.Revoked).Add(removeHoldDown + t.p.ZonePropagation + t.ttlKey + t.retireSafety(k))
+	case k.DSGone.IsZero():
+		return time.Time{}
+	}
+	return later(since, k.DSGone).Add(t.p.ParentPropagation + t.tds + t.retireSafety(k))
+}
+
+// signedSince reports whether everything has been signed anew since a change of
+// signers.
+func signedSince(f Facts, since time.Time) bool {
+	return !f.Complete.IsZero() && !f.Complete.Before(since)
+}
+
+// retirement returns when a key in service is to be replaced: its lifetime, or
+// what an operator said. Zero: never.
+func (t timing) retirement(k *Key) time.Time {
+	at := k.Retire
+	if life := t.p.Lifetime(k.Role); life > 0 && !k.Active.IsZero() {
+		if end := k.Active.Add(life); at.IsZero() || end.Before(at) {
+			at = end
+		}
+	}
+	return at
+}

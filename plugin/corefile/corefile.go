@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/plugin"
@@ -66,7 +67,7 @@ type line struct {
 	Options
 	at     place
 	places map[string]place // of the properties given
-	bad    map[string]bool  // groups of properties that have a fault already
+	bad    map[string]bool  // properties that have a fault already
 }
 
 // here returns the place of the current token.
@@ -201,7 +202,7 @@ func (p *parser) property(l *line, at place, name string, args []string) {
 	}
 	l.places[name] = at
 	if err := set(&l.Options, args); err != nil {
-		l.bad[group(name)] = true
+		l.bad[name] = true
 		p.fault(at, "%s: %w", name, err)
 	}
 }
@@ -212,20 +213,35 @@ func (p *parser) check(l *line) (notes []note) {
 	for _, name := range l.Policy.Allow {
 		known := caddy.ValidDirectives(p.ServerType())
 		if len(known) > 0 && !slices.Contains(known, name) {
-			p.fault(l.where("allow"), "allow: %q is not a plugin of this server", name)
+			p.fault(l.where(&policy.Fault{Property: "allow"}), "allow: %q is not a plugin of this server", name)
 		}
 	}
 	faults, warnings := l.Policy.Check()
-	for _, err := range faults {
-		if f := asFault(err); !l.bad[group(f.Property)] {
-			p.fault(l.where(f.Property), "%s", f.Text)
+	for _, err := range append(l.roles(faults), faults...) {
+		if f := asFault(err); !l.guess(f) {
+			p.fault(l.where(f), "%s", f.Text)
 		}
 	}
 	for _, err := range warnings {
-		f := asFault(err)
-		notes = append(notes, note{l.where(f.Property), f.Text})
+		if f := asFault(err); !l.guess(f) {
+			notes = append(notes, note{l.where(f), f.Text})
+		}
 	}
 	return notes
+}
+
+// roles returns a fault for each role that is given and that the scheme does not
+// have, beside those known: a policy cannot tell a default from one written out.
+func (l *line) roles(known []error) (faults []error) {
+	for _, role := range []policy.Role{policy.KSK, policy.ZSK, policy.CSK} {
+		word := strings.ToLower(role.String())
+		told := slices.ContainsFunc(known, func(err error) bool { return asFault(err).Property == word })
+		if _, given := l.places[word]; given && !told && !slices.Contains(l.Policy.Roles(), role) {
+			faults = append(faults, &policy.Fault{Property: word, Against: []string{"scheme"},
+				Text: fmt.Sprintf("%s: scheme %s has no %[1]s", word, l.Policy.Scheme)})
+		}
+	}
+	return faults
 }
 
 func asFault(err error) *policy.Fault {
@@ -235,31 +251,18 @@ func asFault(err error) *policy.Fault {
 	return &policy.Fault{Text: err.Error()}
 }
 
-// where returns the place of a property; of one that is not given, that of
-// another in its group which is, or of the autosign line.
-func (l *line) where(property string) place {
-	if at, ok := l.places[property]; ok {
-		return at
-	}
-	for _, name := range groups[group(property)] {
-		if at, ok := l.places[name]; ok {
+// where returns the place of the property that a fault is about; if it is not
+// given, that of the first given one it is held against, or of the autosign line.
+func (l *line) where(f *policy.Fault) place {
+	for _, property := range append([]string{f.Property}, f.Against...) {
+		if at, ok := l.places[property]; ok {
 			return at
 		}
 	}
 	return l.at
 }
 
-// groups are the properties whose values are held against each other.
-var groups = map[string][]string{
-	"key group":  {"algorithm", "scheme", "ksk", "zsk", "csk"},
-	"time group": {"signatures_refresh", "signatures_validity", "signatures_validity_dnskey", "dnskey_ttl"},
-}
-
-func group(property string) string {
-	for name, list := range groups {
-		if slices.Contains(list, property) {
-			return name
-		}
-	}
-	return property
+// guess reports whether a fault hangs on a value that could not be read.
+func (l *line) guess(f *policy.Fault) bool {
+	return l.bad[f.Property] || slices.ContainsFunc(f.Against, func(property string) bool { return l.bad[property] })
 }

@@ -35,14 +35,32 @@ func TestParse_Good(t *testing.T) {
 		{"EmptyBlock", "autosign {\n}", []string{"example.org."}, "keys", nil},
 		{"Zones", "autosign Sub.Example.ORG example.org", []string{"sub.example.org.", "example.org."}, "keys", nil},
 		{"ZonesAndBlock", "autosign example.org {\n keys /var/lib/keys\n}", []string{"example.org."}, "/var/lib/keys", nil},
-		{"Algorithm", "autosign {\n algorithm ED25519\n}", nil, "", func(p *policy.Policy) { p.Algorithm = policy.ED25519 }},
-		{"AlgorithmByNumber", "autosign {\n algorithm 14\n}", nil, "", func(p *policy.Policy) { p.Algorithm = policy.ECDSAP384SHA384 }},
+		{"Algorithm", "autosign {\n algorithm ED25519\n}", nil, "", func(p *policy.Policy) { p.Algorithm, p.AlgorithmGiven = policy.ED25519, true }},
+		{"AlgorithmByNumber", "autosign {\n algorithm 14\n}", nil, "", func(p *policy.Policy) { p.Algorithm, p.AlgorithmGiven = policy.ECDSAP384SHA384, true }},
+		{"DefaultAlgorithmIsGivenToo", "autosign {\n algorithm 13\n scheme split\n}", nil, "", func(p *policy.Policy) { p.AlgorithmGiven, p.SchemeGiven = true, true }},
 		{"RSA", "autosign {\n algorithm RSASHA256\n ksk bits 4096\n zsk bits 1024\n}", nil, "", func(p *policy.Policy) {
-			p.Algorithm, p.KSKBits, p.ZSKBits = policy.RSASHA256, 4096, 1024
+			p.Algorithm, p.AlgorithmGiven, p.KSKBits, p.ZSKBits = policy.RSASHA256, true, 4096, 1024
 		}},
 		{"CSK", "autosign {\n csk bits 2048\n scheme csk\n algorithm RSASHA512\n}", nil, "", func(p *policy.Policy) {
-			p.Algorithm, p.Scheme, p.CSKBits = policy.RSASHA512, policy.SchemeCSK, 2048
+			p.Algorithm, p.Scheme, p.CSKBits, p.AlgorithmGiven, p.SchemeGiven = policy.RSASHA512, policy.SchemeCSK, 2048, true, true
 		}},
+		{"Lifetimes", "autosign {\n ksk lifetime 1000d\n zsk lifetime unlimited\n}", nil, "", func(p *policy.Policy) {
+			p.KSKLifetime, p.ZSKLifetime = 1000*day, 0
+		}},
+		{"LifetimeAndBitsInAnyOrder", "autosign {\n algorithm RSASHA256\n ksk bits 4096 lifetime 52w\n zsk lifetime 30d bits 1536\n}", nil, "", func(p *policy.Policy) {
+			p.Algorithm, p.AlgorithmGiven = policy.RSASHA256, true
+			p.KSKLifetime, p.KSKBits, p.ZSKLifetime, p.ZSKBits = 364*day, 4096, 30*day, 1536
+		}},
+		{"LifetimeOfACSK", "autosign {\n scheme csk\n csk lifetime 365d\n}", nil, "", func(p *policy.Policy) {
+			p.Scheme, p.SchemeGiven, p.CSKLifetime = policy.SchemeCSK, true, 365*day
+		}},
+		{"Delays", "autosign {\n publish_safety 2h\n retire_safety 1s\n purge_keys 100000d\n zone_propagation_delay 90s\n}", nil, "", func(p *policy.Policy) {
+			p.PublishSafety, p.RetireSafety, p.PurgeKeys, p.ZonePropagation = 2*time.Hour, time.Second, 100000*day, 90*time.Second
+		}},
+		{"PurgeNever", "autosign {\n purge_keys never\n}", nil, "", func(p *policy.Policy) { p.PurgeKeys = 0 }},
+		{"PurgeZeroIsNever", "autosign {\n purge_keys 0s\n}", nil, "", func(p *policy.Policy) { p.PurgeKeys = 0 }},
+		{"CDSOff", "autosign {\n cds off\n}", nil, "", func(p *policy.Policy) { p.CDS = false }},
+		{"Insecure", "autosign {\n insecure on\n}", nil, "", func(p *policy.Policy) { p.Insecure = true }},
 		{"Times", "autosign {\n signatures_validity 4w\n signatures_validity_dnskey 21d\n signatures_refresh 1w1d12h\n dnskey_ttl 90m\n}", nil, "",
 			func(p *policy.Policy) {
 				p.Validity, p.ValidityDNSKEY, p.Refresh, p.DNSKEYTTL = 28*day, 21*day, 8*day+12*time.Hour, 5400
@@ -59,6 +77,14 @@ func TestParse_Good(t *testing.T) {
 		{"ParentAgents", "autosign {\n parent agents 192.0.2.1 192.0.2.2:5353 2001:db8::1 [2001:db8::2]:5353\n}", nil, "",
 			func(p *policy.Policy) {
 				p.ParentAgents = []string{"192.0.2.1:53", "192.0.2.2:5353", "[2001:db8::1]:53", "[2001:db8::2]:5353"}
+			}},
+		{"ParentLocal", "autosign {\n parent local\n}", nil, "", func(p *policy.Policy) { p.ParentLocal = true }},
+		{"ParentTimes", "autosign {\n parent propagation_delay 10m ds_ttl 2d\n}", nil, "",
+			func(p *policy.Policy) { p.DSTTL, p.ParentPropagation = 2*day, 10*time.Minute }},
+		{"ParentWordsInAnyOrder", "autosign {\n parent ds_ttl 2s agents 192.0.2.1 192.0.2.2 local propagation_delay 1s\n}", nil, "",
+			func(p *policy.Policy) {
+				p.ParentLocal, p.ParentAgents = true, []string{"192.0.2.1:53", "192.0.2.2:53"}
+				p.DSTTL, p.ParentPropagation = 2*time.Second, time.Second
 			}},
 		{"Allow", "autosign {\n allow rewrite dns64\n}", nil, "", func(p *policy.Policy) { p.Allow = []string{"rewrite", "dns64"} }},
 		{"MassChange", "autosign {\n mass_change 10\n}", nil, "", func(p *policy.Policy) { p.MassChange = 10 }},
@@ -88,6 +114,7 @@ func TestParse_Good(t *testing.T) {
 
 // TestParse_BadTellsAllFaultsAtOnce has the exact text of every error.
 func TestParse_BadTellsAllFaultsAtOnce(t *testing.T) {
+	const roleUsage = `"lifetime unlimited|DURATION", "bits N" or both are expected`
 	const algorithms = "RSASHA256 (8), RSASHA512 (10), ECDSAP256SHA256 (13), ECDSAP384SHA384 (14), ED25519 (15)"
 	tests := []struct {
 		name  string
@@ -95,10 +122,8 @@ func TestParse_BadTellsAllFaultsAtOnce(t *testing.T) {
 		want  []string
 	}{
 		{"UnknownProperty", "kyes here", []string{`2 - unknown property "kyes"`}},
-		{"LaterWork", "publish_safety 1h\nretire_safety 1h\npurge_keys 90d\nzone_propagation_delay 5m\ncds on\nalias refuse_zone\napi 127.0.0.1:8053 {\n token_file x\n}\nkyes", []string{
-			`2 - unknown property "publish_safety"`, `3 - unknown property "retire_safety"`, `4 - unknown property "purge_keys"`,
-			`5 - unknown property "zone_propagation_delay"`, `6 - unknown property "cds"`, `7 - unknown property "alias"`,
-			`8 - unknown property "api"`, `8 - api: a block is not expected here`, `11 - unknown property "kyes"`}},
+		{"LaterWork", "alias refuse_zone\napi 127.0.0.1:8053 {\n token_file x\n}\nkyes", []string{
+			`2 - unknown property "alias"`, `3 - unknown property "api"`, `3 - api: a block is not expected here`, `6 - unknown property "kyes"`}},
 		{"Keys", "keys", []string{"2 - keys: a value is missing"}},
 		{"KeysTwoValues", "keys etcd http://192.0.2.1:2379", []string{`2 - keys: one value is expected, not 2: "http://192.0.2.1:2379" is too much`}},
 		{"KeysEmpty", `keys ""`, []string{"2 - keys: the value is empty"}},
@@ -113,10 +138,36 @@ func TestParse_BadTellsAllFaultsAtOnce(t *testing.T) {
 		{"AlgorithmUnknown", "algorithm RSASHA3", []string{`2 - algorithm: algorithm "RSASHA3" is unknown; supported are ` + algorithms}},
 		{"AlgorithmNumber", "algorithm 99", []string{`2 - algorithm: algorithm 99 is unknown; supported are ` + algorithms}},
 		{"Scheme", "scheme simple", []string{`2 - scheme: "simple" is not split or csk`}},
-		{"Lifetime", "ksk lifetime unlimited", []string{`2 - ksk: "bits N" is expected`}},
-		{"LifetimeAndBits", "zsk lifetime 90d bits 2048", []string{`2 - zsk: "bits N" is expected`}},
-		{"BitsMissing", "csk bits", []string{`2 - csk: "bits N" is expected`}},
-		{"BitsWord", "zsk bits many", []string{`2 - zsk: "many" is not a number from 1 to 65535`}},
+		{"RoleAlone", "ksk", []string{"2 - ksk: " + roleUsage}},
+		{"RoleWord", "zsk lifetime 90d size 2048", []string{"2 - zsk: " + roleUsage + `, not "size"`}},
+		{"LifetimeMissing", "ksk lifetime", []string{"2 - ksk: lifetime: a value is missing"}},
+		{"LifetimeTwice", "zsk lifetime 90d lifetime 91d", []string{"2 - zsk: lifetime: given twice"}},
+		{"LifetimeZero", "zsk lifetime 0s", []string{`2 - zsk: lifetime: 0s is no lifetime; for keys that are rolled when asked write "unlimited"`}},
+		{"LifetimeNegative", "zsk lifetime -1d", []string{`2 - zsk: lifetime: "-1d" is not a duration such as 90m, 36h, 14d or 2w`}},
+		{"LifetimeNoDuration", "zsk lifetime never", []string{`2 - zsk: lifetime: "never" is not a duration such as 90m, 36h, 14d or 2w`}},
+		{"LifetimeAbsurd", "ksk lifetime 3651d", []string{"2 - ksk lifetime 3651d is not between 1s and 3650d; unlimited is possible"}},
+		{"LifetimeOfNoRole", "csk lifetime 365d", []string{"2 - csk lifetime 365d: scheme split has no csk"}},
+		{"LifetimeAsTheDefaultOfNoRole", "scheme csk\nzsk lifetime 90d", []string{"3 - zsk: scheme csk has no zsk"}},
+		{"LifetimeUnlimitedOfNoRole", "csk lifetime unlimited", []string{"2 - csk: scheme split has no csk"}},
+		{"LifetimeAfterBadScheme", "csk lifetime 365d\nscheme CSK", []string{`3 - scheme: "CSK" is not split or csk`}},
+		{"LifetimeUnderTheRoll", "dnskey_ttl 2h\nzsk lifetime 9d", []string{"3 - zsk lifetime 9d is not more than what a roll takes, " +
+			"publishing 3h5m (dnskey_ttl 2h + zone_propagation_delay 5m + publish_safety 1h) + " +
+			"moving the signatures 9d54m (signatures_validity 14d - signatures_refresh 5d in slots of 54m) + " +
+			"retiring 3h5m (dnskey_ttl 2h + zone_propagation_delay 5m + retire_safety 1h) = 9d7h4m: rolls would pile up; " +
+			"zsk lifetime 18d14h8m or more, or signatures_validity of at most 9d5h24m38s, would do"}},
+		{"DefaultLifetimeUnderAWrittenValidity", "\nsignatures_validity 95d", []string{"3 - zsk lifetime 90d is not more than what a roll takes, " +
+			"publishing 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + publish_safety 1h) + " +
+			"moving the signatures 90d1h (signatures_validity 95d - signatures_refresh 5d in slots of 1h) + " +
+			"retiring 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) = 90d5h10m: rolls would pile up; " +
+			"zsk lifetime 180d10h20m or more, or signatures_validity of at most 49d18h50m, would do"}},
+		{"LifetimeAfterABadDelay", "publish_safety x\nzsk lifetime 1d", []string{`2 - publish_safety: "x" is not a duration such as 90m, 36h, 14d or 2w`}},
+		{"LifetimeOfTrustAnchors", "parent none\nksk lifetime 60d", []string{"3 - ksk lifetime 60d is not more than what a roll takes, " +
+			"publishing 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + publish_safety 1h) + " +
+			"changing the trust anchor 60d (RFC 5011 add hold-down 30d + remove hold-down 30d) + " +
+			"retiring 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) = 60d4h10m: rolls would pile up; " +
+			"ksk lifetime 120d8h20m or more would do"}},
+		{"BitsMissing", "csk bits", []string{`2 - csk: bits: a value is missing`}},
+		{"BitsWord", "zsk bits many", []string{`2 - zsk: bits: "many" is not a number from 1 to 65535`}},
 		{"BitsForECDSA", "zsk bits 2048", []string{"2 - zsk bits 2048: keys of ECDSAP256SHA256 have one length, bits is for RSA only"}},
 		{"BitsUnder1024", "algorithm RSASHA256\nzsk bits 1023", []string{"3 - zsk bits 1023: an RSA key has 1024 to 4096 bits"}},
 		{"BitsOfNoRole", "algorithm RSASHA256\nscheme csk\nzsk bits 2048", []string{"4 - zsk bits 2048: scheme csk has no zsk"}},
@@ -130,7 +181,7 @@ func TestParse_BadTellsAllFaultsAtOnce(t *testing.T) {
 			[]string{"2 - signatures_refresh 5d is not less than signatures_validity 3d: every signature would be due at once"}},
 		{"RefreshEqualsValidity", "signatures_refresh 14d", []string{"2 - signatures_refresh 14d is not less than signatures_validity 14d: every signature would be due at once"}},
 		{"PeriodUnderFourSlots", "signatures_refresh 13d23h59m58s", []string{"2 - signatures_validity 14d - signatures_refresh 13d23h59m58s = 2s is less than 4 slots of 1s: signatures could not be spread"}},
-		{"RefreshUnderTTL", "dnskey_ttl 6d", []string{"2 - signatures_refresh 5d is less than dnskey_ttl 6d + propagation 5m = 6d5m: caches would outlive signatures"}},
+		{"RefreshUnderTTL", "dnskey_ttl 6d", []string{"2 - signatures_refresh 5d is less than dnskey_ttl 6d + zone_propagation_delay 5m = 6d5m: caches would outlive signatures"}},
 		{"TTLZero", "dnskey_ttl 0s", []string{"2 - dnskey_ttl 0s is not between 1s and 7d"}},
 		{"TTLOfTheFormat", "dnskey_ttl 70y", []string{`2 - dnskey_ttl: "70y" is not a duration such as 90m, 36h, 14d or 2w`}},
 		{"TTLTooLong", "dnskey_ttl 4000w", []string{"2 - dnskey_ttl: 4000w is more than the 2^31-1 seconds of a TTL"}},
@@ -147,10 +198,25 @@ func TestParse_BadTellsAllFaultsAtOnce(t *testing.T) {
 		{"Verify", "verify some", []string{`2 - verify: "some" is not budget, full or structure`}},
 		{"Allow", "allow", []string{"2 - allow: the name of a plugin is missing"}},
 		{"AllowUnknown", "allow rewrite wright", []string{`2 - allow: "wright" is not a plugin of this server`}},
-		{"Parent", "parent", []string{`2 - parent: "none" or "agents ADDRESS..." is expected`}},
-		{"ParentLater", "parent ds_ttl 1d", []string{`2 - parent: "none" or "agents ADDRESS..." is expected`}},
-		{"ParentNoAgents", "parent agents", []string{`2 - parent: "none" or "agents ADDRESS..." is expected`}},
+		{"Parent", "parent", []string{"2 - parent: " + parentUsage}},
+		{"ParentWord", "parent forwarders 192.0.2.1", []string{"2 - parent: " + parentUsage + `, not "forwarders"`}},
+		{"ParentNoneAndMore", "parent none ds_ttl 1d", []string{"2 - parent: none stands alone: where no parent is asked there is nothing to say about it"}},
+		{"ParentLocalAndNone", "parent local none", []string{"2 - parent: none stands alone: where no parent is asked there is nothing to say about it"}},
+		{"ParentLocalWithAddress", "parent local 192.0.2.1", []string{"2 - parent: local: " + parentUsage + `, not "192.0.2.1"`}},
+		{"ParentNoAgents", "parent agents ds_ttl 1d", []string{"2 - parent: agents: an address is missing"}},
 		{"ParentAgentName", "parent agents ns.example.org", []string{`2 - parent: agents: "ns.example.org" is not an address or ADDRESS:PORT`}},
+		{"ParentTwice", "parent ds_ttl 1d ds_ttl 2d", []string{"2 - parent: ds_ttl: given twice"}},
+		{"ParentTTLMissing", "parent ds_ttl", []string{"2 - parent: ds_ttl: a value is missing"}},
+		{"ParentTTLs", "parent ds_ttl 1d 2d", []string{`2 - parent: ds_ttl: one value is expected, not 2: "2d" is too much`}},
+		{"ParentDelayNoDuration", "parent propagation_delay 3600", []string{`2 - parent: propagation_delay: "3600" is not a duration such as 90m, 36h, 14d or 2w`}},
+		{"ParentTTLZero", "parent ds_ttl 0s propagation_delay 4000d", []string{"2 - parent ds_ttl 0s is not between 1s and 3650d",
+			"2 - parent propagation_delay 4000d is not between 1s and 3650d"}},
+		{"Delays", "publish_safety 0s\nretire_safety 3651d\nzone_propagation_delay 0s", []string{
+			"4 - zone_propagation_delay 0s is not between 1s and 3650d", "2 - publish_safety 0s is not between 1s and 3650d",
+			"3 - retire_safety 3651d is not between 1s and 3650d"}},
+		{"Purge", "purge_keys forever", []string{`2 - purge_keys: "forever" is not a duration such as 90m, 36h, 14d or 2w`}},
+		{"CDS", "cds yes", []string{`2 - cds: "yes" is not on or off`}},
+		{"Insecure", "insecure", []string{"2 - insecure: a value is missing"}},
 		{"MassChange", "mass_change 0", []string{`2 - mass_change: "0" is not a number from 1 to 100`}},
 		{"MassChangePercent", "mass_change 50%", []string{`2 - mass_change: "50%" is not a number from 1 to 100`}},
 		{"Twice", "workers 1\nstrict off\nworkers 2", []string{"4 - workers: given twice, first at Testfile:2"}},
@@ -274,6 +340,8 @@ example.net {
 func FuzzParse(f *testing.F) {
 	for _, input := range []string{
 		"autosign", "autosign example.org {\n keys x\n}", "autosign {\n workers 1 {\n } }", "autosign { { }", "}", "autosign {\n denial nsec3 iterations 1\n}",
+		"autosign {\n parent none\n ksk lifetime 61d bits 9\n zsk lifetime unlimited\n cds off insecure on }",
+		"autosign {\n parent local agents 192.0.2.1 ds_ttl 1s propagation_delay 9999999w\n purge_keys never\n zone_propagation_delay 99999999h\n}",
 		"autosign {\n parent agents 192.0.2.1\n ksk bits 2048 }\nautosign x", "autosign \"a\nb\" {\n\"", "autosign 10.0.0.0/8 ::/0",
 	} {
 		f.Add(input)

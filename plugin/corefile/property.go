@@ -4,59 +4,79 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
-
-	"github.com/coredns/coredns/plugin/pkg/parse"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
 )
 
+// reader reads the arguments of a property.
+type reader = func(o *Options, args []string) error
+
 // properties are the words of a block, each with what reads its arguments.
-var properties = map[string]func(o *Options, args []string) error{
-	"keys":      one(func(o *Options, s string) error { o.Keys = s; return nil }),
-	"new_keys":  parsed(policy.ParseNewKeys, func(p *policy.Policy) *policy.NewKeys { return &p.NewKeys }),
-	"algorithm": parsed(policy.ParseAlgorithm, func(p *policy.Policy) *policy.Algorithm { return &p.Algorithm }),
-	"scheme":    parsed(policy.ParseScheme, func(p *policy.Policy) *policy.Scheme { return &p.Scheme }),
-	"ksk":       bits(func(p *policy.Policy) *int { return &p.KSKBits }),
-	"zsk":       bits(func(p *policy.Policy) *int { return &p.ZSKBits }),
-	"csk":       bits(func(p *policy.Policy) *int { return &p.CSKBits }),
+var properties = map[string]reader{
+	"keys":     one(func(o *Options, s string) error { o.Keys = s; return nil }),
+	"new_keys": parsed(policy.ParseNewKeys, func(p *policy.Policy) *policy.NewKeys { return &p.NewKeys }),
+	"algorithm": given(parsed(policy.ParseAlgorithm, func(p *policy.Policy) *policy.Algorithm { return &p.Algorithm }),
+		func(p *policy.Policy) *bool { return &p.AlgorithmGiven }),
+	"scheme": given(parsed(policy.ParseScheme, func(p *policy.Policy) *policy.Scheme { return &p.Scheme }),
+		func(p *policy.Policy) *bool { return &p.SchemeGiven }),
+	"ksk":       role(func(p *policy.Policy) (*time.Duration, *int) { return &p.KSKLifetime, &p.KSKBits }),
+	"zsk":       role(func(p *policy.Policy) (*time.Duration, *int) { return &p.ZSKLifetime, &p.ZSKBits }),
+	"csk":       role(func(p *policy.Policy) (*time.Duration, *int) { return &p.CSKLifetime, &p.CSKBits }),
+	"insecure":  parsed(onOff, func(p *policy.Policy) *bool { return &p.Insecure }),
 	"automatic": parsed(onOff, func(p *policy.Policy) *bool { return &p.Automatic }),
-	"signatures_validity": parsed(policy.ParseDuration,
-		func(p *policy.Policy) *time.Duration { return &p.Validity }),
-	"signatures_validity_dnskey": parsed(policy.ParseDuration,
-		func(p *policy.Policy) *time.Duration { return &p.ValidityDNSKEY }),
-	"signatures_refresh": parsed(policy.ParseDuration,
-		func(p *policy.Policy) *time.Duration { return &p.Refresh }),
-	"denial":      denial,
-	"dnskey_ttl":  parsed(ttl, func(p *policy.Policy) *uint32 { return &p.DNSKEYTTL }),
+
+	"signatures_validity":        duration(func(p *policy.Policy) *time.Duration { return &p.Validity }),
+	"signatures_validity_dnskey": duration(func(p *policy.Policy) *time.Duration { return &p.ValidityDNSKEY }),
+	"signatures_refresh":         duration(func(p *policy.Policy) *time.Duration { return &p.Refresh }),
+	"denial":                     denial,
+	"dnskey_ttl":                 parsed(ttl, func(p *policy.Policy) *uint32 { return &p.DNSKEYTTL }),
+
+	"publish_safety":         duration(func(p *policy.Policy) *time.Duration { return &p.PublishSafety }),
+	"retire_safety":          duration(func(p *policy.Policy) *time.Duration { return &p.RetireSafety }),
+	"purge_keys":             parsed(purge, func(p *policy.Policy) *time.Duration { return &p.PurgeKeys }),
+	"zone_propagation_delay": duration(func(p *policy.Policy) *time.Duration { return &p.ZonePropagation }),
+	"parent":                 parent,
+	"cds":                    parsed(onOff, func(p *policy.Policy) *bool { return &p.CDS }),
+
 	"serial":      parsed(policy.ParseSerialScheme, func(p *policy.Policy) *policy.SerialScheme { return &p.Serial }),
 	"workers":     parsed(workers, func(p *policy.Policy) *int { return &p.Workers }),
 	"verify":      parsed(policy.ParseVerifyMode, func(p *policy.Policy) *policy.VerifyMode { return &p.Verify }),
 	"strict":      parsed(onOff, func(p *policy.Policy) *bool { return &p.Strict }),
 	"allow":       allow,
-	"parent":      parent,
 	"mass_change": parsed(massChange, func(p *policy.Policy) *int { return &p.MassChange }),
 }
 
 // one makes the reader of a property with exactly one argument.
-func one(set func(o *Options, s string) error) func(*Options, []string) error {
+func one(set func(o *Options, s string) error) reader {
 	return func(o *Options, args []string) error {
-		switch {
-		case len(args) == 0:
-			return errors.New("a value is missing")
-		case len(args) > 1:
-			return fmt.Errorf("one value is expected, not %d: %q is too much", len(args), args[1])
-		case args[0] == "":
-			return errors.New("the value is empty")
-		}
-		return set(o, args[0])
+		return single(args, func(s string) error { return set(o, s) })
 	}
+}
+
+// single reads exactly one argument.
+func single(args []string, read func(string) error) error {
+	switch {
+	case len(args) == 0:
+		return errors.New("a value is missing")
+	case len(args) > 1:
+		return fmt.Errorf("one value is expected, not %d: %q is too much", len(args), args[1])
+	case args[0] == "":
+		return errors.New("the value is empty")
+	}
+	return read(args[0])
+}
+
+// duration makes the reader of a duration.
+func duration(field func(*policy.Policy) *time.Duration) reader {
+	return parsed(policy.ParseDuration, field)
 }
 
 // parsed makes the reader of a property with one argument that goes through a
 // parser into a field of the policy. A value that is refused changes nothing.
-func parsed[T any](read func(string) (T, error), field func(*policy.Policy) *T) func(*Options, []string) error {
+func parsed[T any](read func(string) (T, error), field func(*policy.Policy) *T) reader {
 	return one(func(o *Options, s string) error {
 		v, err := read(s)
 		if err == nil {
@@ -66,18 +86,76 @@ func parsed[T any](read func(string) (T, error), field func(*policy.Policy) *T) 
 	})
 }
 
-// bits reads "bits N".
-func bits(field func(*policy.Policy) *int) func(*Options, []string) error {
+// given makes a reader note that its property was written.
+func given(read reader, field func(*policy.Policy) *bool) reader {
 	return func(o *Options, args []string) error {
-		if len(args) != 2 || args[0] != "bits" {
-			return errors.New(`"bits N" is expected`)
-		}
-		n, err := number(args[1], 1, math.MaxUint16)
+		err := read(o, args)
 		if err == nil {
-			*field(&o.Policy) = n
+			*field(&o.Policy) = true
 		}
 		return err
 	}
+}
+
+// role reads "lifetime unlimited|DURATION", "bits N", or both in any order.
+func role(fields func(*policy.Policy) (*time.Duration, *int)) reader {
+	return func(o *Options, args []string) error {
+		life, bits := fields(&o.Policy)
+		l, b := *life, *bits
+		err := words(args, map[string]func(string) error{
+			"lifetime": func(s string) (err error) { l, err = lifetime(s); return err },
+			"bits":     func(s string) (err error) { b, err = number(s, 1, math.MaxUint16); return err },
+		}, `"lifetime unlimited|DURATION", "bits N" or both are expected`)
+		if err == nil {
+			*life, *bits = l, b
+		}
+		return err
+	}
+}
+
+// words reads pairs of a word and its value, each word at most once and at least
+// one of them; usage says what is expected.
+func words(args []string, read map[string]func(string) error, usage string) error {
+	seen := map[string]bool{}
+	for pair := range slices.Chunk(args, 2) {
+		word := pair[0]
+		switch {
+		case read[word] == nil:
+			return fmt.Errorf("%s, not %q", usage, word)
+		case seen[word]:
+			return fmt.Errorf("%s: given twice", word)
+		case len(pair) == 1:
+			return fmt.Errorf("%s: a value is missing", word)
+		}
+		seen[word] = true
+		if err := read[word](pair[1]); err != nil {
+			return fmt.Errorf("%s: %w", word, err)
+		}
+	}
+	if len(seen) == 0 {
+		return errors.New(usage)
+	}
+	return nil
+}
+
+// lifetime reads "unlimited", which is 0, or a duration, which is not.
+func lifetime(s string) (time.Duration, error) {
+	if s == "unlimited" {
+		return 0, nil
+	}
+	d, err := policy.ParseDuration(s)
+	if err == nil && d == 0 {
+		return 0, errors.New(`0s is no lifetime; for keys that are rolled when asked write "unlimited"`)
+	}
+	return d, err
+}
+
+// purge reads "never", which is 0 as it is in BIND, or a duration.
+func purge(s string) (time.Duration, error) {
+	if s == "never" {
+		return 0, nil
+	}
+	return policy.ParseDuration(s)
 }
 
 // denial reads "nsec" or "nsec3 [optout] [salt_length N] [iterations N]".
@@ -125,27 +203,6 @@ func allow(o *Options, args []string) error {
 	}
 	o.Policy.Allow = args
 	return nil
-}
-
-// parent reads "none" or "agents ADDRESS...".
-func parent(o *Options, args []string) error {
-	switch {
-	case len(args) == 1 && args[0] == "none":
-		o.Policy.NoParent = true
-		return nil
-	case len(args) > 1 && args[0] == "agents":
-		var agents []string
-		for _, arg := range args[1:] {
-			agent, err := parse.HostPort(arg, "53")
-			if err != nil {
-				return fmt.Errorf("agents: %q is not an address or ADDRESS:PORT", arg)
-			}
-			agents = append(agents, agent)
-		}
-		o.Policy.ParentAgents = agents
-		return nil
-	}
-	return errors.New(`"none" or "agents ADDRESS..." is expected`)
 }
 
 func onOff(s string) (bool, error) {

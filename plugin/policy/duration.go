@@ -54,10 +54,10 @@ func parsePart(number, unit string) (time.Duration, error) {
 }
 
 // FormatDuration writes a duration of whole seconds as ParseDuration reads it:
-// 14d, 1d12h, 90m as 1h30m.
+// 14d, 1d12h, 90m as 1h30m. One below zero, which is never read, gets a sign.
 func FormatDuration(d time.Duration) string {
-	if d <= 0 {
-		return "0s"
+	if d <= -time.Second {
+		return "-" + FormatDuration(-max(d, -math.MaxInt64))
 	}
 	var b strings.Builder
 	for _, unit := range []struct {

@@ -43,7 +43,7 @@ func TestCheck_NamesTheInequalityInNumbers(t *testing.T) {
 		{"ValidityBeyondSerialArithmetic", func(p *Policy) { p.Validity = 20000 * day },
 			[]string{"signatures_validity 20000d is more than 3650d"}, nil},
 		{"RefreshUnderDNSKEYTTL", func(p *Policy) { p.Refresh = time.Hour },
-			[]string{"signatures_refresh 1h is less than dnskey_ttl 1h + propagation 5m = 1h5m: caches would outlive signatures"}, nil},
+			[]string{"signatures_refresh 1h is less than dnskey_ttl 1h + zone_propagation_delay 5m = 1h5m: caches would outlive signatures"}, nil},
 		{"RefreshOfDNSKEYTTLAndPropagation", func(p *Policy) { p.Refresh = 65 * time.Minute }, nil, nil},
 		{"TTLZero", func(p *Policy) { p.DNSKEYTTL = 0 },
 			[]string{"dnskey_ttl 0s is not between 1s and 7d"}, nil},
@@ -102,10 +102,10 @@ func TestCheck_NamesTheInequalityInNumbers(t *testing.T) {
 
 // TestCheckZone_P20 warns with the values that would do.
 func TestCheckZone_P20(t *testing.T) {
-	expire := "signatures_refresh 5d is less than SOA expire 41d16h + propagation 5m: " +
+	expire := "signatures_refresh 5d is less than SOA expire 41d16h + zone_propagation_delay 5m: " +
 		"a secondary that is cut off goes on with expired signatures; " +
 		"signatures_refresh 41d16h5m or more, or an SOA expire of at most 4d23h55m, would do"
-	ttl := "signatures_refresh 5d is less than the longest TTL 7d + propagation 5m: " +
+	ttl := "signatures_refresh 5d is less than the longest TTL 7d + zone_propagation_delay 5m: " +
 		"other servers of the zone may hand out records that outlive their signatures; " +
 		"signatures_refresh 7d5m or more, or TTLs of at most 4d23h55m, would do"
 	tests := []struct {

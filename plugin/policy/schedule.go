@@ -21,3 +21,10 @@ func SlotWidth(validity, refresh time.Duration) time.Duration {
 func Period(validity, refresh time.Duration) time.Duration {
 	return max((validity - refresh).Truncate(SlotWidth(validity, refresh)), 0)
 }
+
+// spreadWithin returns a V-R that is spread, P + w, within a time: nearly the
+// longest, in whole seconds.
+func spreadWithin(total time.Duration) time.Duration {
+	slot := (total / (slotsPerPeriod + 1)).Truncate(time.Second) + time.Second
+	return total - min(slot, maxSlot)
+}

@@ -108,7 +108,9 @@ func (o Observer) targets(ctx context.Context, zone string) ([]dsync, error) {
 func dsyncAt(parent string) string { return dsyncLabel + strings.TrimPrefix(parent, ".") }
 
 // below returns the labels of a name that are not those of a name above it.
-func below(name, above string) string { return strings.TrimSuffix(name, strings.TrimPrefix(above, ".")) }
+func below(name, above string) string {
+	return strings.TrimSuffix(name, strings.TrimPrefix(above, "."))
+}
 
 // apexAbove returns the name of the zone that a negative answer is from if it is
 // further up than the name; else nothing.

@@ -153,8 +153,8 @@ func (o Observer) askAgents(ctx context.Context, zone string) []Server {
 	each(list, func(s *Server) {
 		var m *dns.Msg
 		if m, s.Err = s.ask(ctx, q); s.Err == nil {
-			s.Resolver = !m.Authoritative
 			s.DS, s.Err = judge(m, zone, "")
+			s.Resolver = s.Err == nil && !m.Authoritative
 		}
 	})
 	return list

@@ -97,6 +97,7 @@ func TestDS_BelievesOnlyWhatIsShown(t *testing.T) {
 	reply := func(rcode int, records ...string) func(q *dns.Msg) *dns.Msg {
 		return func(q *dns.Msg) *dns.Msg {
 			m := new(dns.Msg).SetRcode(q, rcode)
+			m.Authoritative = true
 			for _, text := range records {
 				rr, err := dns.NewRR(text)
 				if err != nil {
@@ -158,6 +159,7 @@ func TestDS_AsksAsTheContractSays(t *testing.T) {
 	server := answering(t, func(q *dns.Msg) *dns.Msg {
 		asked <- q.Copy()
 		m := new(dns.Msg).SetReply(q)
+		m.RecursionAvailable = true
 		m.Ns = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "org.", Rrtype: dns.TypeSOA, Class: 1}, Ns: ".", Mbox: "."}}
 		return m
 	}, nil)

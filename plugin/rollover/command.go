@@ -44,6 +44,7 @@ type Order struct {
 	Who, Why string
 	Override bool          // it is to be done against a refusal that permits that
 	Policy   policy.Policy // in force
+	Facts    Facts         // as far as they are known; the last look at the parent above all
 }
 
 // Entry is the record of a command that was carried out.
@@ -86,7 +87,7 @@ func (s *KeySet) Roll(o Order, role policy.Role, emergency bool) (Entry, error) 
 		return e, err
 	}
 	same := func(r Request) bool { return r.Role == role }
-	begun := func(k Key) bool { return k.Role == role && !k.Active.Before(o.At) }
+	begun := func(k Key) bool { return k.Role == role && s.replacedSince(&k, o.At) }
 	switch at := slices.IndexFunc(s.Requests, same); {
 	case at >= 0 && emergency && !s.Requests[at].Emergency:
 		s.Requests[at].Emergency = true
@@ -97,6 +98,15 @@ func (s *KeySet) Roll(o Order, role policy.Role, emergency bool) (Entry, error) 
 		s.Requests = append(s.Requests, Request{Role: role, Emergency: emergency, At: o.At, Why: o.Why})
 	}
 	return e, nil
+}
+
+// replacedSince reports whether a key took the place of another at a moment or
+// after it.
+func (s *KeySet) replacedSince(k *Key, at time.Time) bool {
+	return slices.ContainsFunc(k.Predecessors, func(id string) bool {
+		old := s.Key(id)
+		return old != nil && !old.Retired.IsZero() && !old.Retired.Before(at)
+	})
 }
 
 // canRoll reports why keys of a role are not replaced.
@@ -144,9 +154,9 @@ func (s *KeySet) Resume(o Order) (Entry, error) {
 
 // ConfirmDS takes an operator's word for it that every server of the parent has
 // the DS of a key, or that none has it any more; without a parent, the same of
-// validators and their trust anchors. Seen is the last look at the parent, which
-// has to agree as far as it goes.
-func (s *KeySet) ConfirmDS(o Order, id string, gone bool, seen Observation) (Entry, error) {
+// validators and their trust anchors. The last look at the parent has to agree as
+// far as it goes.
+func (s *KeySet) ConfirmDS(o Order, id string, gone bool) (Entry, error) {
 	e := o.entry("confirm DS seen", id)
 	if gone {
 		e.Command = "confirm DS gone"
@@ -162,14 +172,14 @@ func (s *KeySet) ConfirmDS(o Order, id string, gone bool, seen Observation) (Ent
 		e.Unchanged = true
 		return e, nil
 	}
-	refusal := k.unexpectedDS(gone)
+	refusal := s.unexpectedDS(o, k, gone)
 	if refusal == nil {
-		refusal = contradicts(id, gone, seen)
+		refusal = contradicts(id, gone, o.Facts.Parent)
 	}
 	if err := o.pass(&e, refusal); err != nil {
 		return e, err
 	}
-	k.DSSeen, k.DSGone, k.ByHand = o.At, time.Time{}, true
+	k.DSSeen, k.DSGone, k.ByHand, k.Insisted = o.At, time.Time{}, true, e.Overrides != ""
 	if gone {
 		k.DSSeen, k.DSGone = time.Time{}, o.At
 	}
@@ -177,15 +187,20 @@ func (s *KeySet) ConfirmDS(o Order, id string, gone bool, seen Observation) (Ent
 }
 
 // unexpectedDS reports why what is said of a DS cannot be meant so.
-func (k *Key) unexpectedDS(gone bool) *Refusal {
+func (s *KeySet) unexpectedDS(o Order, k *Key, gone bool) *Refusal {
 	shown := k.state(DS).Shown()
 	switch {
 	case gone && shown:
-		return &Refusal{Why: "the parent is to have this DS: nobody asked for it to be withdrawn", Override: true}
+		return &Refusal{Why: "the parent is to have this DS: nobody asked for it to be withdrawn"}
 	case gone || shown:
 		return nil
 	case k.Records[DS].Goal == Omnipresent:
-		return &Refusal{Why: "the parent is not to have this DS yet: the zone still waits for its DNSKEY to be in every cache", Override: true}
+		r := &Refusal{Override: true, Why: "the parent is not to have this DS yet: " +
+			"the zone still waits for the key to be in every cache"}
+		if st := k.Records[DNSKEY]; st.State == Rumoured && !st.Pending {
+			r.Earliest = newTiming(o.At, o.Policy, s).shown(k, DNSKEY, o.Facts)
+		}
+		return r
 	}
 	return &Refusal{Why: "the parent is not to have this DS"}
 }

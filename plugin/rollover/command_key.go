@@ -167,12 +167,12 @@ func (s *KeySet) Remove(o Order, id string) (Entry, error) {
 		return e, nil
 	}
 	if k.withdrawn() { // caches forget in their time, whatever is ordered
-		return e, k.needed(false)
+		return e, s.needed(o, k, false)
 	}
 	if !s.covered(k, o.At) {
 		return e, &Refusal{Why: fmt.Sprintf("it is the last %s in use: nothing would sign what it signs", k.Role)}
 	}
-	if err := o.pass(&e, k.needed(true)); err != nil {
+	if err := o.pass(&e, s.needed(o, k, true)); err != nil {
 		return e, err
 	}
 	for r := range records {
@@ -191,16 +191,29 @@ func (k *Key) withdrawn() bool {
 	return !slices.ContainsFunc(k.Records[:], func(s Status) bool { return s.State.Shown() || s.Goal != Hidden })
 }
 
-// needed is the refusal of a removal, with what of the key is still about.
-func (k *Key) needed(override bool) *Refusal {
+// needed is the refusal of a removal, with what of the key is still about. The
+// earliest moment is known once all of it has been withdrawn.
+func (s *KeySet) needed(o Order, k *Key, override bool) *Refusal {
+	refusal := &Refusal{Override: override}
 	var about []string
+	known := !override && !s.Pending()
+	t := newTiming(o.At, o.Policy, s)
 	for r := range records {
-		if st := k.Records[r]; st.State != Hidden {
-			about = append(about, fmt.Sprintf("its %s is %s", r, st.State))
+		st := k.Records[r]
+		if st.State == Hidden {
+			continue
 		}
+		about = append(about, fmt.Sprintf("its %s is %s", r, st.State))
+		end := t.hidden(k, r, o.Facts)
+		known = known && !end.IsZero()
+		refusal.Earliest = later(refusal.Earliest, end)
+	}
+	if !known {
+		refusal.Earliest = time.Time{}
 	}
 	if len(about) == 0 {
 		about = append(about, "it is about to come into service")
 	}
-	return &Refusal{Override: override, Why: strings.Join(about, ", ")}
+	refusal.Why = strings.Join(about, ", ")
+	return refusal
 }

@@ -254,7 +254,7 @@ func shareDuty(a, b policy.Role) bool {
 func (st *step) candidate(role policy.Role) *Candidate {
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
-		if k.Role == role && st.fits(k) && !k.Foreign && k.Retired.IsZero() && !k.InService() && k.state(DNSKEY) == Omnipresent {
+		if k.Role == role && st.fits(k) && !k.Foreign && k.standby() {
 			return &Candidate{ID: k.ID}
 		}
 	}
@@ -265,6 +265,13 @@ func (st *step) candidate(role policy.Role) *Candidate {
 		}
 	}
 	return nil
+}
+
+// standby reports whether a key is published, known to all caches, and was not
+// used: one whose use has just been ended is no successor.
+func (k *Key) standby() bool {
+	unused := k.state(KRRSIG) == Hidden && k.state(ZRRSIG) == Hidden && k.state(DS) == Hidden
+	return unused && k.DNSKEYOnly() && k.Retired.IsZero() && k.state(DNSKEY) == Omnipresent
 }
 
 // busy says which record of a key that shares a duty with a role is on its way;

@@ -37,6 +37,9 @@ type Key struct {
 	DSSeen time.Time `json:"ds_seen,omitzero"`
 	DSGone time.Time `json:"ds_gone,omitzero"`
 	ByHand bool      `json:"by_hand,omitempty"`
+	// Insisted says that an operator said so against what was seen: it counts
+	// until the servers agree.
+	Insisted bool `json:"insisted,omitempty"`
 
 	Exposure Exposure `json:"exposure,omitzero"` // of what it signed
 }

@@ -164,7 +164,7 @@ func (st *step) lifetime(role policy.Role) bool {
 		}
 		if begin := end.Add(-st.t.lead()); begin.After(st.now) {
 			st.standing = append(st.standing, standing{role, begin,
-				fmt.Sprintf("%s %d is to be replaced at %s", role, k.Tag, moment(end))})
+				fmt.Sprintf("%s %d to come near the end of its life at %s", role, k.Tag, moment(end))})
 			continue
 		}
 		if st.roll([]policy.Role{role}, []string{id}, false, fmt.Sprintf("the life of %s %d ends at %s", role, k.Tag, moment(end))) {
@@ -190,18 +190,18 @@ func (st *step) serving(role policy.Role) (ids []string) {
 // does neither while a roll of the same kind is under way, or a key is missing.
 func (st *step) roll(roles []policy.Role, old []string, emergency bool, why string) bool {
 	wait := func(text string) bool {
-		st.standing = append(st.standing, standing{roles[0], time.Time{}, why + ": " + text})
+		st.standing = append(st.standing, standing{roles[0], time.Time{}, text + " (" + why + ")"})
 		return false
 	}
 	if len(old) > 0 && !emergency {
 		for _, r := range roles {
 			if busy := st.busy(r); busy != "" {
-				return wait("waits for the roll under way: " + busy)
+				return wait("the roll under way: " + busy)
 			}
 		}
 	}
 	if st.inZone()+len(roles) > maxKeys {
-		return wait(fmt.Sprintf("waits until fewer than %d keys are in the zone", maxKeys))
+		return wait(fmt.Sprintf("fewer than %d keys in the zone", maxKeys))
 	}
 	var fresh []*Candidate
 	for _, r := range roles {
@@ -212,7 +212,7 @@ func (st *step) roll(roles []policy.Role, old []string, emergency bool, why stri
 		}
 	}
 	if len(fresh) < len(roles) {
-		return wait("waits for a key to be made")
+		return wait("a key to be made")
 	}
 	for _, id := range old {
 		k := st.set.Key(id)

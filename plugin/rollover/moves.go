@@ -10,11 +10,11 @@ import (
 	"github.com/autosign-dns/autosign/plugin/policy"
 )
 
-// change is a record of a key that is to be shown or withdrawn.
+// change is a record of a key on its way to another state.
 type change struct {
 	key    string
 	record Record
-	to     State // Rumoured or Unretentive
+	to     State
 }
 
 // attempt is changes that are made together, in one version of the zone, or not
@@ -57,11 +57,11 @@ func (st *step) obstacle() string {
 	case st.f.Freeze != "":
 		return st.f.Freeze
 	case st.set.Hold != nil:
-		return "held by an operator since " + moment(st.set.Hold.Since) + because(st.set.Hold.Why)
+		return "an operator to resume: held since " + moment(st.set.Hold.Since) + because(st.set.Hold.Why)
 	case st.set.Pending():
-		return "a version of the zone with what was moved last is not served yet"
+		return "a version of the zone with what was moved last to be served"
 	case st.strangers():
-		return fmt.Sprintf("the parent has DS records of other keys only (tag %s): the state here may be an old one; "+
+		return fmt.Sprintf("an operator: the parent has DS records of other keys only (tag %s); the state here may be an old one: "+
 			"put back the right one, or take these DS records out of the parent zone", tags(st.f.Parent.Unknown))
 	}
 	return ""

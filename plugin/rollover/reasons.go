@@ -48,7 +48,7 @@ func (st *step) reason(k *Key, r Record) Reason {
 	out := Reason{Key: k.ID, Tag: k.Tag, Role: k.Role, Record: r, State: s.State, Since: s.Since, Goal: s.Goal, Next: s.State}
 	switch {
 	case s.Pending:
-		out.Waiting = "a version of the zone with it is not served yet"
+		out.Waiting = "a version of the zone with it to be served"
 	case s.State == Rumoured && s.Goal == Omnipresent || s.State == Unretentive && s.Goal == Hidden:
 		st.reasonHold(&out, k, r)
 	case s.State == s.Goal:

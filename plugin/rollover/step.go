@@ -146,6 +146,11 @@ func (o *Observation) count(id string) (has, lacks, unknown int) {
 // delegation brings what is known of a key's DS to what was seen. A DS that is
 // somewhere is a fact, wanted or not; what nobody knows changes nothing.
 func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
+	if k.Insisted {
+		agreed := !k.DSSeen.IsZero() && lacks+unknown == 0 || !k.DSGone.IsZero() && has+unknown == 0
+		k.Insisted = !agreed
+		return
+	}
 	if has > 0 {
 		k.DSGone = time.Time{}
 	}
@@ -183,43 +188,59 @@ func (st *step) tell(key, record, from, to, why string) {
 	st.plan.Moves = append(st.plan.Moves, Move{key, record, from, to, why})
 }
 
-// settle lets records whose hold is over be Omnipresent or Hidden.
+// settle lets records whose hold is over be Omnipresent or Hidden: all of them
+// at once, for what was shown together is known together, or else those that the
+// rules let go alone.
 func (st *step) settle() (changed bool) {
+	var due []change
 	for i := range st.set.Keys {
-		k := &st.set.Keys[i]
 		for r := range records {
-			if st.settle1(k, r) {
-				changed = true
+			if c, ok := st.due(&st.set.Keys[i], r); ok {
+				due = append(due, c)
 			}
 		}
+	}
+	if st.settled(due...) {
+		return len(due) > 0
+	}
+	for _, c := range due {
+		changed = st.settled(c) || changed
 	}
 	return changed
 }
 
-func (st *step) settle1(k *Key, r Record) bool {
-	s := *k.Status(r)
-	if s.Pending {
-		return false
+// due returns what a record settles to, if its hold is over.
+func (st *step) due(k *Key, r Record) (c change, ok bool) {
+	if k.Records[r].Pending {
+		return c, false
 	}
-	var to State
-	var due time.Time
-	switch s.State {
+	c = change{k.ID, r, k.state(r)}
+	var at time.Time
+	switch c.to {
 	case Rumoured:
-		to, due = Omnipresent, st.t.shown(k, r, st.f)
+		c.to, at = Omnipresent, st.t.shown(k, r, st.f)
 	case Unretentive:
-		to, due = Hidden, st.t.hidden(k, r, st.f)
+		c.to, at = Hidden, st.t.hidden(k, r, st.f)
 	}
-	if due.IsZero() || due.After(st.now) {
-		return false
-	}
+	return c, !at.IsZero() && !at.After(st.now)
+}
+
+// settled makes changes of records whose hold is over, if the rules allow.
+func (st *step) settled(list ...change) bool {
 	next := st.set.Clone()
-	*next.Key(k.ID).Status(r) = Status{State: to, Goal: s.Goal, Since: st.now}
+	for _, c := range list {
+		s := next.Key(c.key).Status(c.record)
+		*s = Status{State: c.to, Goal: s.Goal, Since: st.now}
+	}
 	if ok, _ := allowed(&st.set, &next, st.p.Insecure, true, st.off); !ok {
 		return false
 	}
-	st.set1(k, r, to, st.now, "every cache has it")
-	if to == Hidden {
-		st.plan.Moves[len(st.plan.Moves)-1].Why = "no cache has it any more"
+	for _, c := range list {
+		why := "every cache has it"
+		if c.to == Hidden {
+			why = "no cache has it any more"
+		}
+		st.set1(st.set.Key(c.key), c.record, c.to, st.now, why)
 	}
 	return true
 }

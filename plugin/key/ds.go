@@ -36,5 +36,13 @@ func (k Key) DS(originWire []byte, digest uint8) ([]byte, error) {
 	return nil, fmt.Errorf("ds: digest type %d is not supported: 2 (SHA-256) and 4 (SHA-384) are", digest)
 }
 
+// DeleteCDS returns the RDATA of the CDS record, alone in its set, that asks the
+// parent to remove all DS records: 0 0 0 00 (RFC 8078 section 4).
+func DeleteCDS() []byte { return []byte{0, 0, 0, 0, 0} }
+
+// DeleteCDNSKEY returns the RDATA of the CDNSKEY record that asks for the same:
+// 0 3 0 AA== (RFC 8078 section 4).
+func DeleteCDNSKEY() []byte { return []byte{0, 0, protocol, 0, 0} }
+
 // CDS returns the RDATA of a CDS record for the key (RFC 7344 section 3.1).
 func (k Key) CDS(originWire []byte, digest uint8) ([]byte, error) { return k.DS(originWire, digest) }

@@ -22,6 +22,10 @@ const (
 // protocol is the only value of DNSKEY's protocol field (RFC 4034 section 2.1.2).
 const protocol = 3
 
+// rsaMD5 is algorithm 1, whose tags are computed in another way (RFC 4034
+// appendix B.1). Nothing below it is a key (RFC 8078 section 4).
+const rsaMD5 = 1
+
 // Key is the public part of a zone key.
 type Key struct {
 	Role      policy.Role
@@ -48,7 +52,9 @@ func New(role policy.Role, alg policy.Algorithm, pub crypto.PublicKey) (Key, err
 
 // FromDNSKEY reads the RDATA of a DNSKEY record. The role follows the SEP flag:
 // KSK or ZSK. Whether a SEP key signs the whole zone too cannot be seen in the
-// record; ResolveRoles decides that for a set of keys.
+// record; ResolveRoles decides that for a set of keys. A key of an algorithm that
+// is not supported is read too: it can stand in a DNSKEY set beside others, but
+// has no PublicKey and its SignatureSize is 0.
 func FromDNSKEY(rdata []byte) (Key, error) {
 	if len(rdata) < 5 {
 		return Key{}, fmt.Errorf("dnskey: %d octets are too short", len(rdata))
@@ -69,11 +75,29 @@ func FromDNSKEY(rdata []byte) (Key, error) {
 	if k.Flags&FlagSEP != 0 {
 		k.Role = policy.KSK
 	}
+	if err := k.Algorithm.Check(); err != nil {
+		if k.Algorithm <= rsaMD5 {
+			return Key{}, err
+		}
+		return k, nil
+	}
 	if _, err := k.PublicKey(); err != nil {
 		return Key{}, err
 	}
 	return k, nil
 }
+
+// Revoked returns the key as it stands in the DNSKEY set when it revokes itself
+// (RFC 5011 section 2.1): another flag, and so another tag and another digest.
+func (k Key) Revoked() Key {
+	k.Flags |= FlagRevoke
+	k.Tag = Tag(k.DNSKEY())
+	return k
+}
+
+// RevokedTag returns the tag that the key has, or would have, revoked (RFC 5011
+// section 3): no other key of the zone may have it either.
+func (k Key) RevokedTag() uint16 { return k.Revoked().Tag }
 
 // ResolveRoles makes CSKs of the SEP keys in a set that have to sign the whole
 // zone: all of them where the scheme is csk and no key without SEP is at hand.
@@ -114,8 +138,8 @@ func (k Key) PublicDigest() string {
 // whose algorithm is not supported.
 func (k Key) SignatureSize() int { return k.Algorithm.SignatureSize(k.Bits()) }
 
-// Tag returns the key tag of a DNSKEY record (RFC 4034 appendix B). Algorithm 1,
-// which computes it otherwise, is not supported.
+// Tag returns the key tag of a DNSKEY record of any algorithm but 1 (RFC 4034
+// appendix B).
 func Tag(rdata []byte) uint16 {
 	var sum uint32
 	for i, c := range rdata {

@@ -196,8 +196,8 @@ func TestFromDNSKEY_RefusesWhatIsNoZoneKey(t *testing.T) {
 		{"Short", []byte{1, 0, 3, 13}, "dnskey: 4 octets are too short"},
 		{"NotOfAZone", changed(0, 0), "dnskey: flags 0: not a zone key (RFC 4034 section 2.1.1)"},
 		{"Protocol", changed(2, 2), "dnskey: protocol 2 is not 3 (RFC 4034 section 2.1.2)"},
-		{"Algorithm7", changed(3, 7), "algorithm 7 (NSEC3RSASHA1) must not be used for signing (RFC 9905): SHA-1 is broken and validators treat it as insecure"},
-		{"Algorithm16", changed(3, 16), "algorithm 16 (ED448) is not supported: Go's standard library has no Ed448; ED25519 is the closest"},
+		{"AlgorithmRSAMD5", changed(3, 1), policy.Algorithm(1).Check().Error()},
+		{"AlgorithmDelete", changed(3, 0), policy.Algorithm(0).Check().Error()},
 		{"WrongLength", changed(3, 14), "public key of ECDSAP384SHA384 has 64 octets, not 96"},
 		{"WrongLengthEd25519", changed(3, 15), "public key of ED25519 has 64 octets, not 32"},
 		{"NotOnTheCurve", changed(4, p256.Public[0]^1), "public key of ECDSAP256SHA256 is no point of the curve"},
@@ -217,6 +217,65 @@ func TestFromDNSKEY_RefusesWhatIsNoZoneKey(t *testing.T) {
 				t.Errorf("key %+v, error %v; want %s", k, err, test.err)
 			}
 		})
+	}
+}
+
+// Keys of another signer may be of any algorithm. They can be shown, not used.
+func TestFromDNSKEY_OtherAlgorithmsAreReadButNotUsed(t *testing.T) {
+	for _, alg := range []policy.Algorithm{5, 7, 16, 17, 99, 254} {
+		k := Key{Role: policy.KSK, Algorithm: alg, Flags: 257, Public: []byte{1, 2, 3, 4, 5}}
+		k.Tag = Tag(k.DNSKEY())
+		got, err := FromDNSKEY(k.DNSKEY())
+		if err != nil || !bytes.Equal(got.DNSKEY(), k.DNSKEY()) || got.Tag != k.Tag || got.Role != policy.KSK {
+			t.Errorf("algorithm %d: %+v, %v", alg, got, err)
+		}
+		if _, err := got.PublicKey(); err == nil || got.SignatureSize() != 0 || got.Bits() != 0 {
+			t.Errorf("algorithm %d: it looks usable", alg)
+		}
+	}
+}
+
+// The key of RFC 5011 section 3 is an example with tags alone; what has to hold
+// is that only the flag differs, and that tag and digest follow from it.
+func TestRevoked_IsTheSameKeyWithAnotherTag(t *testing.T) {
+	for alg, signer := range generated(t) {
+		k, err := New(policy.KSK, alg, signer.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := k.Revoked()
+		rr := &dns.DNSKEY{Flags: 257 | 128, Protocol: 3, Algorithm: uint8(alg), PublicKey: base64.StdEncoding.EncodeToString(k.Public)}
+		if r.Flags != 0x0181 || r.Tag != rr.KeyTag() || r.Tag != k.RevokedTag() || r.Role != k.Role || !bytes.Equal(r.Public, k.Public) {
+			t.Errorf("%s: revoked %+v, tag %d wanted", alg, r, rr.KeyTag())
+		}
+		if k.Flags != 257 || r.PublicDigest() == k.PublicDigest() || r.Tag == k.Tag {
+			t.Errorf("%s: the key itself has changed, or is not told from the revoked one", alg)
+		}
+		if again := r.Revoked(); again.Tag != r.Tag || again.Flags != r.Flags {
+			t.Errorf("%s: revoked twice it is another key: %+v", alg, again)
+		}
+	}
+}
+
+// RFC 8078 section 4 prints these records.
+func TestDelete_RecordsAreThoseOfRFC8078(t *testing.T) {
+	tests := []struct {
+		rdata []byte
+		text  string
+	}{
+		{DeleteCDS(), "example.org. 0 IN CDS 0 0 0 00"},
+		{DeleteCDNSKEY(), "example.org. 0 IN CDNSKEY 0 3 0 AA=="},
+	}
+	for _, test := range tests {
+		rr, err := dns.NewRR(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 100)
+		n, err := dns.PackRR(rr, buf, 0, nil, false)
+		if err != nil || !bytes.Equal(buf[n-int(rr.Header().Rdlength):n], test.rdata) {
+			t.Errorf("%s is %x, %v; want %x", test.text, buf[n-int(rr.Header().Rdlength):n], err, test.rdata)
+		}
 	}
 }
 
@@ -289,8 +348,12 @@ func FuzzFromDNSKEY(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !bytes.Equal(k.DNSKEY(), rdata) || k.SignatureSize() == 0 || k.Bits() == 0 {
+		supported := k.Algorithm.Check() == nil
+		if !bytes.Equal(k.DNSKEY(), rdata) || supported != (k.SignatureSize() > 0) || supported != (k.Bits() > 0) {
 			t.Fatalf("%x became %+v", rdata, k)
+		}
+		if !supported {
+			return
 		}
 		pub, err := k.PublicKey()
 		if err != nil {

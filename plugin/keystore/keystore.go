@@ -56,7 +56,8 @@ type Spec struct {
 	Bits      int       // RSA modulus; 0: the algorithm's default
 	Now       time.Time // goes into the timing metadata
 	// Used reports whether the zone has, or ever had, a key with this tag; no
-	// two keys of a zone share one. Nil: none.
+	// two keys of a zone share one. It is asked for the tag of the new key and for
+	// the one that it would have revoked (RFC 5011 section 3). Nil: none.
 	Used func(tag uint16) bool
 }
 

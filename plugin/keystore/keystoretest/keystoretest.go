@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) (a, b keystore.Keystore)) {
 		{"EveryAlgorithmSigns", everyAlgorithm},
 		{"RolesSetTheFlags", roles},
 		{"TagsInUseAreAvoided", usedTags},
+		{"RevokedTagsInUseAreAvoided", usedRevokedTags},
 		{"TagsThatNeverEndAreAnError", allUsed},
 		{"BadSpecsAreRefused", badSpecs},
 		{"ZonesDoNotSeeEachOther", zones},
@@ -169,6 +170,27 @@ func usedTags(t *testing.T, a, _ keystore.Keystore) {
 	}
 	if e := create(t, a, zone, s); e.Key.Tag == refused {
 		t.Errorf("tag %d was said to be in use", refused)
+	}
+}
+
+// usedRevokedTags says that the first key's tag is free, the one it would have
+// revoked is not: a roll would one day put two keys of one tag into the zone (P2).
+func usedRevokedTags(t *testing.T, a, _ keystore.Keystore) {
+	s := spec(policy.KSK, policy.ED25519)
+	var asked []uint16
+	s.Used = func(tag uint16) bool {
+		asked = append(asked, tag)
+		return len(asked) == 2
+	}
+	e := create(t, a, zone, s)
+	if len(asked) < 4 {
+		t.Fatalf("asked for the tags %d only", asked)
+	}
+	if last := asked[len(asked)-2:]; !slices.Contains(last, e.Key.Tag) || !slices.Contains(last, e.Key.RevokedTag()) {
+		t.Errorf("asked for %d at last, the key has %d and revoked %d", last, e.Key.Tag, e.Key.RevokedTag())
+	}
+	if slices.Contains(asked[:2], e.Key.Tag) {
+		t.Errorf("a key whose revoked tag %d is in use was made", asked[1])
 	}
 }
 

@@ -55,7 +55,9 @@ func parsePublic(text string) (publicFile, error) {
 		}
 		rdata := append([]byte{byte(record.Flags >> 8), byte(record.Flags), record.Protocol, record.Algorithm}, public...)
 		f.owner = record.Hdr.Name
-		f.key, err = key.FromDNSKEY(rdata)
+		if f.key, err = key.FromDNSKEY(rdata); err == nil {
+			err = f.key.Algorithm.Check()
+		}
 		if err != nil {
 			return publicFile{}, err
 		}

@@ -114,25 +114,20 @@ func (s *Store) tagIsFree(zone string, k key.Key, used func(uint16) bool) (bool,
 	if err != nil {
 		return false, err
 	}
-	revoked := revokedTag(k)
+	revoked := k.RevokedTag()
 	if used != nil && (used(k.Tag) || used(revoked)) {
 		return false, nil
 	}
 	for _, f := range files {
 		tags := []uint16{f.tag}
 		if other, err := s.readPublic(f.name, zone); err == nil {
-			tags = append(tags, other.key.Tag, revokedTag(other.key))
+			tags = append(tags, other.key.Tag, other.key.RevokedTag())
 		}
 		if slices.Contains(tags, k.Tag) || slices.Contains(tags, revoked) {
 			return false, nil
 		}
 	}
 	return true, nil
-}
-
-func revokedTag(k key.Key) uint16 {
-	k.Flags |= key.FlagRevoke
-	return key.Tag(k.DNSKEY())
 }
 
 // Open implements keystore.Keystore.

@@ -130,7 +130,7 @@ func TestCreate_P2TagsNeverRepeat(t *testing.T) {
 	if first.Key.Tag == second.Key.Tag {
 		t.Errorf("tag %d was given twice", first.Key.Tag)
 	}
-	revoked := revokedTag(second.Key)
+	revoked := second.Key.RevokedTag()
 	used := spec
 	used.Used = func(tag uint16) bool { return tag == revoked }
 	s = New(t.TempDir())

@@ -84,7 +84,8 @@ type SignedBlock struct {
 	// SOA and its signature left out.
 	Digest [32]byte
 	// Expiry is the earliest expiration in the block, Due the earliest moment
-	// at which a signature is to be made again (seconds since 1970); 0 without signatures.
+	// at which a signature is to be made again (seconds since 1970); 0 without
+	// signatures, Never in an unsigned zone.
 	Expiry, Due int64
 }
 
@@ -94,6 +95,10 @@ func (b *SignedBlock) SetSigs(j int) (from, to int) { return b.Range(j) }
 // NSECSigs returns the numbers of the signatures over the NSEC record of name i.
 func (b *SignedBlock) NSECSigs(i int) (from, to int) { return b.Range(b.NumSets() + i) }
 
+// Never is a moment after all that is to be done (31 December 9999, in seconds
+// since 1970): when a zone without signatures expires, and is due again.
+const Never int64 = 253402300799
+
 // Signed is a zone with its signatures and its denial of existence, ready to be
 // served. Immutable.
 type Signed struct {
@@ -101,20 +106,26 @@ type Signed struct {
 	Blocks []*SignedBlock
 	Keys   []SigningKey
 	NSEC3  *Chain // nil: NSEC
+	// Unsigned says that the zone is insecure on purpose: it has no DNSSEC record
+	// but the DS sets of its delegations, no Keys, and is served like any other.
+	Unsigned bool
 	// DNSKEYSigs are RRSIG RDATA over DNSKEY made elsewhere (ZSK-only signing), served as they are.
 	DNSKEYSigs [][]byte
 
 	NegativeTTL uint32 // of NSEC and NSEC3 records, seconds (RFC 9077 section 3)
 	Serial      uint32
 	Digest      [32]byte // of all blocks and the chain, in order; without SOA
-	Expiry      int64    // first expiration of a signature, seconds since 1970
-	Due         int64    // when the first signature is to be made again
+	Expiry      int64    // first expiration of a signature, seconds since 1970; Never if Unsigned
+	Due         int64    // when the first signature is to be made again; Never if Unsigned
 	Signatures  int
 
 	// Basis is a digest of what signatures depend on beside the records: keys,
 	// their generations, the denial. Only sign looks at it.
 	Basis [32]byte
 }
+
+// HasNSEC reports whether the zone denies existence with NSEC records.
+func (s *Signed) HasNSEC() bool { return s.NSEC3 == nil && !s.Unsigned }
 
 // InNSEC reports whether a name with these flags has an NSEC record: names with
 // authoritative records and cuts (RFC 4035 section 2.3).
@@ -250,7 +261,7 @@ func (w *recordWriter) name(n, i int) bool {
 			return false
 		}
 	}
-	if w.s.NSEC3 != nil || !InNSEC(b.Flags(i)) {
+	if !w.s.HasNSEC() || !InNSEC(b.Flags(i)) {
 		return true
 	}
 	w.rdata = w.s.AppendNSEC(w.rdata[:0], Pos{n, i})

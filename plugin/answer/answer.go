@@ -25,6 +25,7 @@ func (m *Responder) Append(dst []byte, s *zone.Signed, q *Query) ([]byte, Result
 	r := &m.r
 	r.reset()
 	r.s, r.q = s, *q
+	r.dnssec = q.DO && !s.Unsigned
 	msg, res := r.respond(dst, q)
 	r.reset()
 	return msg, res
@@ -95,6 +96,7 @@ type progress struct {
 	q   Query
 	res Result
 
+	dnssec        bool // DNSSEC records are wanted, and there are some
 	authoritative bool
 	soaAnswer     bool     // the answer is the zone's SOA
 	addresses     bool     // the answer is the apex NS set: addresses go with it
@@ -206,7 +208,7 @@ func (r *responder) find(key []byte) (f found) {
 // aboveCut reports whether the parent's side of a cut answers for the type
 // asked for (RFC 4035 section 3.1.4.1).
 func (r *responder) aboveCut() bool {
-	return r.q.Type == zone.TypeDS || r.q.Type == zone.TypeNSEC && r.s.NSEC3 == nil
+	return r.q.Type == zone.TypeDS || r.q.Type == zone.TypeNSEC && r.s.HasNSEC()
 }
 
 // ancestor returns where an ancestor of a name stands, and what it is. One that

@@ -26,7 +26,7 @@ func (r *responder) data(name *owner, at zone.Pos) (next []byte, found Kind) {
 		return nil, r.any(name, at)
 	case r.q.Type == zone.TypeRRSIG:
 		return nil, r.signatures(name, at)
-	case r.q.Type == zone.TypeNSEC && r.s.NSEC3 == nil:
+	case r.q.Type == zone.TypeNSEC && r.s.HasNSEC():
 		return nil, r.denialRecord(name, at)
 	}
 	if j := b.FindSet(at.Name, r.q.Type); j >= 0 {

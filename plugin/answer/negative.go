@@ -32,7 +32,7 @@ next:
 func (r *responder) noData(at zone.Pos) {
 	r.negative = true
 	r.res.Kind = NoData
-	if r.q.DO {
+	if r.dnssec {
 		r.proofs.add(denial.NoData(r.s, at))
 	}
 }
@@ -43,7 +43,7 @@ func (r *responder) nameError(key []byte, f found) {
 	r.negative = true
 	r.res.Kind = NameError
 	r.res.Rcode = rcodeNXDomain
-	if r.q.DO {
+	if r.dnssec {
 		r.proofs.add(denial.NameError(r.s, key, f.before, f.encloser))
 	}
 }

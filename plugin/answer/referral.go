@@ -17,7 +17,7 @@ func (r *responder) delegation(name *owner, key []byte, f found) {
 	o := name.above(zone.Labels(key[f.encloser:]))
 	for _, typ := range [...]uint16{zone.TypeNS, zone.TypeDS} {
 		j := b.FindSet(f.at.Name, typ)
-		if j < 0 || typ == zone.TypeDS && !r.q.DO {
+		if j < 0 || typ == zone.TypeDS && !r.dnssec {
 			continue
 		}
 		m := r.mark()
@@ -26,7 +26,7 @@ func (r *responder) delegation(name *owner, key []byte, f found) {
 			return
 		}
 	}
-	if r.q.DO && b.Flags(f.at.Name)&zone.Secure == 0 {
+	if r.dnssec && b.Flags(f.at.Name)&zone.Secure == 0 {
 		r.proofs.add(denial.NoDS(r.s, f.at))
 	}
 }

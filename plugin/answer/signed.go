@@ -85,7 +85,7 @@ func (r *responder) cap(ttl, expiration uint32) uint32 {
 // set appends an RRset, with DO also its signatures. It reports whether all of
 // it fits.
 func (r *responder) set(section int, o *owner, s signedSet) bool {
-	return r.records(section, o, s.set, s.ttl) && (!r.q.DO || r.setSigs(section, o, s))
+	return r.records(section, o, s.set, s.ttl) && (!r.dnssec || r.setSigs(section, o, s))
 }
 
 // setSigs appends the signatures over an RRset.
@@ -116,7 +116,7 @@ func (r *responder) nsec(section int, o *owner, at zone.Pos) bool {
 	r.record(o, zone.TypeNSEC, s.ttl)
 	start := len(r.buf)
 	r.buf = r.s.AppendNSEC(r.buf, at)
-	return r.endRecord(section, start) && (!r.q.DO || r.setSigs(section, o, s))
+	return r.endRecord(section, start) && (!r.dnssec || r.setSigs(section, o, s))
 }
 
 // nsec3 appends the NSEC3 record at a position of the chain and its signatures.
@@ -125,7 +125,7 @@ func (r *responder) nsec3(section int, o *owner, at zone.Pos) bool {
 	r.record(o, zone.TypeNSEC3, s.ttl)
 	start := len(r.buf)
 	r.buf = r.s.NSEC3.AppendRData(r.buf, at)
-	return r.endRecord(section, start) && (!r.q.DO || r.setSigs(section, o, s))
+	return r.endRecord(section, start) && (!r.dnssec || r.setSigs(section, o, s))
 }
 
 // truncate takes back an RRset that does not fit and must not be left out.

@@ -10,7 +10,7 @@ func (r *responder) wildcard(name *owner, key []byte, f found) (next []byte) {
 	case NoData:
 		r.negative = true
 		r.res.Kind = NoData
-		if r.q.DO {
+		if r.dnssec {
 			r.proofs.add(denial.WildcardNoData(r.s, key, f.before, f.encloser, f.at))
 		}
 		return nil
@@ -19,7 +19,7 @@ func (r *responder) wildcard(name *owner, key []byte, f found) (next []byte) {
 	default:
 		r.res.Kind = Alias
 	}
-	if r.q.DO {
+	if r.dnssec {
 		r.proofs.add(denial.WildcardAnswer(r.s, key, f.before, f.encloser))
 	}
 	return next

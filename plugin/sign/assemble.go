@@ -19,7 +19,7 @@ func (p *Plan) Assemble() (*zone.Signed, error) {
 	if slices.Contains(p.blocks, nil) || slices.Contains(p.buckets, nil) {
 		return nil, fmt.Errorf("%s: assembling the signed zone: a job is missing or has failed", zone.Text(p.origin))
 	}
-	s := &zone.Signed{Zone: p.zone, Blocks: p.blocks, NegativeTTL: p.negative, Basis: p.basis}
+	s := &zone.Signed{Zone: p.zone, Blocks: p.blocks, NegativeTTL: p.negative, Basis: p.basis, Unsigned: p.in.Unsigned}
 	for _, k := range p.in.Keys {
 		s.Keys = append(s.Keys, k.SigningKey)
 	}

@@ -78,7 +78,29 @@ func (p *Plan) checkGenerations() error {
 		errs = append(errs, p.checkSigners("the zone", g.ZoneSigners))
 	}
 	if !p.in.ZSKOnly {
-		errs = append(errs, p.checkSigners("the DNSKEY set", p.in.DNSKEYSigners))
+		errs = append(errs, p.checkSigners("the DNSKEY set", p.in.DNSKEYSigners), p.checkRevoked())
+	}
+	return errors.Join(errs...)
+}
+
+// checkRevoked reports revoked keys that would do more than say that they are, or
+// not even that (RFC 5011 section 2.1).
+func (p *Plan) checkRevoked() error {
+	var errs []error
+	signers := p.in.DNSKEYSigners
+	revoked := func(n int) bool { return n >= 0 && n < len(p.in.Keys) && p.in.Keys[n].revoked() }
+	if len(signers) > 0 && !slices.ContainsFunc(signers, func(n int) bool { return !revoked(n) }) {
+		errs = append(errs, errors.New("all keys that sign the DNSKEY set are revoked"))
+	}
+	for i := range p.in.Keys {
+		if p.in.Keys[i].Published && revoked(i) && !slices.Contains(signers, i) {
+			errs = append(errs, fmt.Errorf("key %d is revoked and does not sign the DNSKEY set", p.in.Keys[i].Tag))
+		}
+	}
+	for _, g := range p.in.Generations {
+		if i := slices.IndexFunc(g.ZoneSigners, revoked); i >= 0 {
+			errs = append(errs, fmt.Errorf("key %d is revoked and cannot sign the zone", p.in.Keys[g.ZoneSigners[i]].Tag))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -98,8 +120,22 @@ func (p *Plan) checkSigners(what string, signers []int) error {
 	return nil
 }
 
+// checkUnsigned reports what an unsigned zone has no place for.
+func (p *Plan) checkUnsigned() error {
+	in := &p.in
+	if len(in.Keys)+len(in.Generations)+len(in.DNSKEYSigners)+len(in.CDS)+len(in.CDNSKEY) > 0 || in.ZSKOnly {
+		return errors.New("an unsigned zone has neither keys nor CDS nor CDNSKEY")
+	}
+	return nil
+}
+
 func (p *Plan) newSchedule() schedule {
 	s := schedule{now: p.in.Now.Unix(), seed: hashOctets(hashSeed, p.origin), apexs: numbers(p.in.DNSKEYSigners)}
+	for _, n := range s.apexs {
+		if !p.in.Keys[n].revoked() {
+			s.syncs = append(s.syncs, n)
+		}
+	}
 	for _, g := range p.in.Generations {
 		s.gens = append(s.gens, generation{
 			since:   g.Since.Unix(),
@@ -129,7 +165,9 @@ func (p *Plan) apexSets() ([]zone.ApexSet, error) {
 	cds := zone.ApexSet{Type: zone.TypeCDS, TTL: p.in.DNSKEYTTL, RData: sorted(p.in.CDS)}
 	cdnskey := zone.ApexSet{Type: zone.TypeCDNSKEY, TTL: p.in.DNSKEYTTL, RData: sorted(p.in.CDNSKEY)}
 	param := zone.ApexSet{Type: zone.TypeNSEC3PARAM, TTL: paramTTL}
-	if p.in.ZSKOnly {
+	switch {
+	case p.in.Unsigned:
+	case p.in.ZSKOnly:
 		if len(p.in.CDS)+len(p.in.CDNSKEY) > 0 {
 			return nil, errors.New("no key signs CDS and CDNSKEY: only ZSKs are at hand (RFC 7344 section 4.1)")
 		}
@@ -137,7 +175,7 @@ func (p *Plan) apexSets() ([]zone.ApexSet, error) {
 			return nil, err
 		}
 		dnskey.TTL, dnskey.RData = p.in.Zone.Presigned.TTL, p.in.Zone.Presigned.Keys
-	} else {
+	default:
 		for _, k := range p.in.Keys {
 			if k.Published {
 				dnskey.RData = append(dnskey.RData, k.DNSKEY)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/autosign-dns/autosign/plugin/denial"
+	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
@@ -58,7 +59,7 @@ func NewPlan(in Input) (*Plan, error) {
 }
 
 func (p *Plan) prepare() error {
-	if err := errors.Join(p.checkKeys(), p.checkGenerations(), denial.Check(p.origin, p.in.Denial)); err != nil {
+	if err := p.check(); err != nil {
 		return err
 	}
 	p.schedule = p.newSchedule()
@@ -81,6 +82,15 @@ func (p *Plan) prepare() error {
 	p.shareBuckets()
 	p.made = make([]int, len(p.jobs))
 	return nil
+}
+
+// check reports what cannot be carried out.
+func (p *Plan) check() error {
+	if p.in.Unsigned {
+		p.in.Denial = policy.Denial{}
+		return p.checkUnsigned()
+	}
+	return errors.Join(p.checkKeys(), p.checkGenerations(), denial.Check(p.origin, p.in.Denial))
 }
 
 // negativeTTL returns the TTL of NSEC and NSEC3 records (RFC 9077 section 3).
@@ -117,6 +127,7 @@ func (p *Plan) compare(prev *zone.Signed) {
 func (p *Plan) newBasis() (sum [32]byte) {
 	h := sha256.New()
 	number := func(v int64) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(v))) }
+	number(int64(len(p.in.Generations))) // none: an unsigned zone
 	for n, g := range p.in.Generations {
 		if n > 0 { // the oldest takes what nothing newer has taken, whenever it began
 			number(g.Since.Unix())
@@ -165,9 +176,13 @@ func (p *Plan) previousBlock(b *zone.Block) *zone.SignedBlock {
 	return nil
 }
 
-// sameSuccessor reports whether the last NSEC record in a shared block still
-// names the same successor. Old is the block's number in the previous version.
+// sameSuccessor reports whether the last NSEC record in a shared block, if it
+// has one, still names the same successor. Old is the block's number in the
+// previous version.
 func (p *Plan) sameSuccessor(n, old int) bool {
+	if p.in.Unsigned {
+		return true
+	}
 	if p.chain != nil || p.prev.NSEC3 != nil {
 		return (p.chain != nil) == (p.prev.NSEC3 != nil)
 	}

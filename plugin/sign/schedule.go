@@ -99,7 +99,8 @@ type schedule struct {
 	now   int64
 	seed  uint64       // hash of the origin
 	gens  []generation // one or two, the older first
-	apexs []uint16     // the keys that sign DNSKEY, CDS and CDNSKEY
+	apexs []uint16     // the keys that sign DNSKEY
+	syncs []uint16     // those of them that sign CDS and CDNSKEY too
 }
 
 // nameHash is the part of an RRset's hash that its owner gives.
@@ -108,11 +109,12 @@ func (s *schedule) nameHash(key []byte) uint64 { return hashOctets(s.seed, key) 
 // place returns what an RRset has to have, and when it has to have something
 // else: the earliest of its next moment and its move to a newer generation. It
 // belongs to the newest generation that had begun at its last moment there;
-// DNSKEY, CDS and CDNSKEY always to the newest.
+// DNSKEY, CDS and CDNSKEY always to the newest. In an unsigned zone that is
+// nothing, ever.
 func (s *schedule) place(name uint64, typ uint16) (w want, due int64) {
 	hash := mix(name ^ uint64(typ)*0x9e3779b97f4a7c15)
 	apexKey := keyType(typ)
-	for n := len(s.gens) - 1; ; n-- {
+	for n := len(s.gens) - 1; n >= 0; n-- {
 		g := &s.gens[n]
 		c := g.cadence(apexKey)
 		at := c.last(hash, s.now)
@@ -127,12 +129,16 @@ func (s *schedule) place(name uint64, typ uint16) (w want, due int64) {
 		}
 		due = earlier(due, next)
 	}
+	return want{}, zone.Never
 }
 
 // signers returns the keys that sign an RRset of a generation.
 func (s *schedule) signers(gen uint8, typ uint16) []uint16 {
-	if keyType(typ) {
+	switch {
+	case typ == zone.TypeDNSKEY:
 		return s.apexs
+	case keyType(typ) || len(s.gens) == 0:
+		return s.syncs
 	}
 	return s.gens[gen].signers
 }

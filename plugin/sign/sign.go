@@ -11,6 +11,7 @@ package sign
 import (
 	"crypto"
 	"crypto/sha256"
+	"encoding/binary"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/key"
@@ -30,7 +31,13 @@ type Key struct {
 	Signer crypto.Signer
 }
 
-// NewKey returns k as signing uses it.
+// revoked reports whether the key is there to say that it is trusted no more.
+func (k *Key) revoked() bool {
+	return len(k.DNSKEY) > 1 && binary.BigEndian.Uint16(k.DNSKEY)&key.FlagRevoke != 0
+}
+
+// NewKey returns k as signing uses it. For one that revokes itself, pass its
+// key.Key.Revoked form with the signer that it always had.
 func NewKey(k key.Key, published bool, signer crypto.Signer) Key {
 	rdata := k.DNSKEY()
 	return Key{
@@ -69,7 +76,8 @@ type Input struct {
 
 	// DNSKEYSigners, in Keys, sign DNSKEY, CDS and CDNSKEY (RFC 7344 section 4.1),
 	// whatever the generation: a chain of trust moves in one version, not in a
-	// period. The times of these signatures are those of the newest generation.
+	// period. The times of these signatures are those of the newest generation. A
+	// revoked key among them signs DNSKEY alone (RFC 5011 section 2.1).
 	DNSKEYSigners []int
 
 	Denial policy.Denial
@@ -77,6 +85,10 @@ type Input struct {
 
 	DNSKEYTTL    uint32   // seconds; of DNSKEY, CDS and CDNSKEY
 	CDS, CDNSKEY [][]byte // RDATA
+	// Unsigned makes a zone without any DNSSEC record of ours, for one that has
+	// gone insecure: no keys and nothing made of them may be given then, and the
+	// denial is of no account.
+	Unsigned bool
 	// ZSKOnly serves Zone.Presigned as it is: nothing here can sign DNSKEY.
 	ZSKOnly bool
 

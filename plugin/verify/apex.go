@@ -12,10 +12,26 @@ func (j *judge) apexSigners(n *owner, s *rrset) {
 	switch s.typ {
 	case typeDNSKEY:
 		j.delegationSigner(n, s)
+		j.revokedSigners(n, s)
 	case typeCDS, typeCDNSKEY:
 		keys := n.find(typeDNSKEY)
 		if !j.o.ZSKOnly && !sharedSigner(n, keys, s) {
 			j.fault(n.name, s.typ, "not signed by a key that signs the DNSKEY set (RFC 7344 section 4.1)")
+		}
+		j.parentSet(n, s)
+	}
+}
+
+// revokedSigners judges whether each revoked key has signed the DNSKEY set:
+// without its own signature nobody believes that it is revoked (RFC 5011
+// section 2.1).
+func (j *judge) revokedSigners(n *owner, s *rrset) {
+	if j.o.ZSKOnly {
+		return // made elsewhere
+	}
+	for _, k := range j.keys {
+		if k.published && k.revoked() && !signedBy(n, s, k) {
+			j.fault(n.name, s.typ, "the revoked key %d has not signed it (RFC 5011 section 2.1)", k.tag)
 		}
 	}
 }
@@ -43,7 +59,7 @@ func (j *judge) delegationSigner(n *owner, s *rrset) {
 		}
 		wanted[ds[2]] = true
 		for _, k := range j.keys {
-			if k.published && j.digests(k, ds) && signedBy(n, s, k) {
+			if k.published && !k.revoked() && j.digests(k, ds) && signedBy(n, s, k) {
 				signed[ds[2]] = true
 			}
 		}

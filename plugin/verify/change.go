@@ -90,7 +90,7 @@ type changes struct {
 // begin compares the apexes; it is false when there is nothing more to judge.
 func (c *changes) begin() bool {
 	c.load(c.origin)
-	before := newJudge(c.origin, Options{Now: c.o.Now, Announced: c.u.WasAnnounced})
+	before := newJudge(c.origin, Options{Now: c.o.Now, Announced: c.u.WasAnnounced, Unsigned: c.o.Unsigned})
 	if !c.judge.begin(&c.new) || len(c.list) > 0 {
 		return false
 	}
@@ -153,7 +153,7 @@ func (c *changes) one(name []byte) {
 	}
 	c.load(name)
 	c.report.Records += len(c.new.recs) + len(c.new.sigs)
-	if c.new.has(typeNSEC3) || c.old.has(typeNSEC3) {
+	if !c.o.Unsigned && (c.new.has(typeNSEC3) || c.old.has(typeNSEC3)) {
 		c.hashedName(name)
 		return
 	}
@@ -164,6 +164,9 @@ func (c *changes) one(name []byte) {
 		c.pushBelow(c.u.New, name)
 	}
 	c.judge.name(&c.new, is)
+	if c.o.Unsigned {
+		return
+	}
 	if c.params == nil {
 		c.nsecName(name, was, is)
 		return

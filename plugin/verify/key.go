@@ -62,6 +62,20 @@ func parseKey(rdata []byte) (*publicKey, error) {
 	return k, nil
 }
 
+// revoked reports whether the key revokes itself (RFC 5011 section 2.1).
+func (k *publicKey) revoked() bool { return k.flags&flagRevoke != 0 }
+
+// tags returns the tags by which the key is known: its own, and before that the
+// one from before it was revoked, which DS records and caches may still name.
+func (k *publicKey) tags() []uint16 {
+	if !k.revoked() {
+		return []uint16{k.tag}
+	}
+	before := append([]byte(nil), k.rdata...)
+	before[1] &^= flagRevoke
+	return []uint16{keyTag(before), k.tag}
+}
+
 // keyTag computes a key tag (RFC 4034 appendix B).
 func keyTag(rdata []byte) uint16 {
 	sum := uint32(0)

@@ -169,3 +169,19 @@ func nameString(name []byte) string {
 
 // typeString returns a type as zone files write it.
 func typeString(typ uint16) string { return dns.Type(typ).String() }
+
+// equalNames compares a name of any case with one in lower case.
+func equalNames(a, lower []byte) bool {
+	if len(a) != len(lower) {
+		return false
+	}
+	for i, c := range a {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}

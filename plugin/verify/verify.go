@@ -36,6 +36,9 @@ type Options struct {
 	// ZSKOnly says that the key signing keys are elsewhere, so that CDS and
 	// CDNSKEY may be signed by others (RFC 7344 section 4.1 wants theirs).
 	ZSKOnly bool
+	// Unsigned says that the zone is insecure on purpose: it must have no DNSSEC
+	// record but DS at its delegations.
+	Unsigned bool
 	// MaxKeys bounds the DNSKEY records, MaxSignatures the signatures of an
 	// RRset; 0 means 16 and 8. More of them burn validators, which answer by
 	// giving up (CVE-2023-50387; 8 is what Unbound looks at).

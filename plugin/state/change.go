@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
 // Reasons for which a change is refused.
@@ -58,23 +60,56 @@ func (d *Document) Claim(c Claim, least uint32) (serial uint32, added bool, err 
 
 // Key returns the key with an ID, to be read and changed in place; nil when
 // there is none.
-func (d *Document) Key(id string) *Key {
-	if i := slices.IndexFunc(d.Keys, func(k Key) bool { return k.ID == id }); i >= 0 {
-		return &d.Keys[i]
-	}
-	return nil
-}
+func (d *Document) Key(id string) *rollover.Key { return d.KeySet.Key(id) }
 
 // AddKey adds a key and notes its tag.
-func (d *Document) AddKey(k Key) error {
+func (d *Document) AddKey(k rollover.Key) error {
 	if d.Key(k.ID) != nil {
 		return fmt.Errorf("add key %s: it is there already", k.ID)
 	}
 	if err := d.UseTag(k.Tag, k.PublicDigest); err != nil {
 		return fmt.Errorf("add key %s: tag %d: %w", k.ID, k.Tag, err)
 	}
-	d.Keys = append(d.Keys, k)
+	d.KeySet.Keys = append(d.KeySet.Keys, k)
 	return nil
+}
+
+// Names reports whether the document knows what a key is for: it is in the key
+// set, in the pool, or about to be destroyed.
+func (d *Document) Names(id string) bool {
+	return d.Key(id) != nil || d.Spare(id) != nil || slices.Contains(d.Doomed, id)
+}
+
+// Spare returns the key of the pool with an ID; nil when there is none.
+func (d *Document) Spare(id string) *Spare {
+	if i := slices.IndexFunc(d.Pool, func(s Spare) bool { return s.ID == id }); i >= 0 {
+		return &d.Pool[i]
+	}
+	return nil
+}
+
+// AddSpare puts a key into the pool and notes its tag.
+func (d *Document) AddSpare(s Spare) error {
+	if d.Names(s.ID) {
+		return fmt.Errorf("add key %s: it is there already", s.ID)
+	}
+	if err := d.UseTag(s.Tag, s.PublicDigest); err != nil {
+		return fmt.Errorf("add key %s: tag %d: %w", s.ID, s.Tag, err)
+	}
+	d.Pool = append(d.Pool, s)
+	return nil
+}
+
+// SetKeys replaces the key set. What it takes from the pool is not there any
+// more; what it has forgotten is doomed.
+func (d *Document) SetKeys(s rollover.KeySet) {
+	for _, k := range d.KeySet.Keys {
+		if s.Key(k.ID) == nil && !slices.Contains(d.Doomed, k.ID) {
+			d.Doomed = append(d.Doomed, k.ID)
+		}
+	}
+	d.KeySet = s
+	d.Pool = slices.DeleteFunc(d.Pool, func(p Spare) bool { return s.Key(p.ID) != nil })
 }
 
 // TagUsed reports whether a key with this tag is or was in the zone.
@@ -96,8 +131,9 @@ func (d *Document) findTag(tag uint16) (i int, found bool) {
 	return slices.BinarySearchFunc(d.UsedTags, tag, func(u UsedTag, t uint16) int { return cmp.Compare(u.Tag, t) })
 }
 
-// UseTag notes for ever that a key has this tag. ErrTagUsed says that another
-// key has it, or had it.
+// UseTag notes for ever that a key has this tag; a key has another one with the
+// revoke bit (RFC 5011 section 2.1). ErrTagUsed says that another key has it, or
+// had it.
 func (d *Document) UseTag(tag uint16, publicDigest string) error {
 	i, found := d.findTag(tag)
 	switch {
@@ -129,7 +165,7 @@ func (d *Document) AddGeneration(g Generation) (added bool) {
 // same reports whether two generations sign alike.
 func (g Generation) same(o Generation) bool {
 	return g.Validity == o.Validity && g.ValidityDNSKEY == o.ValidityDNSKEY && g.Refresh == o.Refresh &&
-		slices.Equal(g.KSKs, o.KSKs) && slices.Equal(g.ZSKs, o.ZSKs)
+		slices.Equal(g.ZSKs, o.ZSKs)
 }
 
 // Collapse makes g the only generation: everything moves to it at once. This is
@@ -161,19 +197,20 @@ func (d *Document) SetPolicy(p Policy) (changed bool) {
 // Expose notes that a version is about to be published: its longest TTL in
 // seconds, its latest expiration, and the IDs of the keys that signed it.
 func (d *Document) Expose(maxTTL uint32, latest time.Time, keys ...string) {
-	d.Exposure.grow(maxTTL, latest)
+	d.Exposure.MaxTTL, d.Exposure.LatestExpiry = grown(d.Exposure.MaxTTL, d.Exposure.LatestExpiry, maxTTL, latest)
 	for _, id := range keys {
 		if k := d.Key(id); k != nil {
-			k.Exposure.grow(maxTTL, latest)
+			e := &k.Exposure
+			e.MaxTTL, e.LatestExpiry = grown(e.MaxTTL, e.LatestExpiry, maxTTL, latest)
 		}
 	}
 }
 
-func (e *Exposure) grow(ttl uint32, expiry time.Time) {
-	e.MaxTTL = max(e.MaxTTL, ttl)
-	if expiry.After(e.LatestExpiry) {
-		e.LatestExpiry = expiry
+func grown(ttl uint32, expiry time.Time, otherTTL uint32, otherExpiry time.Time) (uint32, time.Time) {
+	if otherExpiry.After(expiry) {
+		expiry = otherExpiry
 	}
+	return max(ttl, otherTTL), expiry
 }
 
 // See notes that the zone was worked on at a moment. Time does not go back.

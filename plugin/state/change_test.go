@@ -5,6 +5,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
 func TestClaim_SameDigestSameSerial(t *testing.T) {
@@ -89,23 +92,23 @@ func TestClaim_KeepsTheLast(t *testing.T) {
 func TestAddKey_P2_TagsAreUsedOnce(t *testing.T) {
 	d := New("example.org.")
 	for _, tag := range []int{300, 100, 200} {
-		if err := d.AddKey(testKey(tag, "ZSK")); err != nil {
+		if err := d.AddKey(testKey(tag, policy.ZSK)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.AddKey(testKey(100, "ZSK")); err == nil {
+	if err := d.AddKey(testKey(100, policy.ZSK)); err == nil {
 		t.Error("a key is added twice")
 	}
-	other := testKey(100, "KSK")
+	other := testKey(100, policy.KSK)
 	other.ID, other.Algorithm, other.PublicDigest = "Kexample.org.+015+00100", 15, digest(101)
 	if err := d.AddKey(other); !errors.Is(err, ErrTagUsed) {
 		t.Errorf("a key of another role and algorithm with a tag in use: %v", err)
 	}
-	d.Keys = d.Keys[:0]
+	d.KeySet.Keys = d.KeySet.Keys[:0]
 	if err := d.AddKey(other); !errors.Is(err, ErrTagUsed) || d.Key(other.ID) != nil {
 		t.Errorf("a key with the tag of a forgotten key: %v", err)
 	}
-	if err := d.AddKey(testKey(100, "ZSK")); err != nil {
+	if err := d.AddKey(testKey(100, policy.ZSK)); err != nil {
 		t.Errorf("a key that comes back has its own tag: %v", err)
 	}
 	if err := d.UseTag(300, digest(301)); !errors.Is(err, ErrTagUsed) {
@@ -123,8 +126,8 @@ func TestAddKey_P2_TagsAreUsedOnce(t *testing.T) {
 
 func TestKey_CanBeChangedInPlace(t *testing.T) {
 	d := full(t)
-	d.Key("Kexample.org.+013+00002").Delete = start
-	if !d.Keys[1].Delete.Equal(start) {
+	d.Key("Kexample.org.+013+00002").Retire = start
+	if !d.KeySet.Keys[1].Retire.Equal(start) {
 		t.Error("the change is lost")
 	}
 	if d.Key("K.+013+00001") != nil {
@@ -139,18 +142,18 @@ func TestAddGeneration_TwoLiveAtMost(t *testing.T) {
 		add  []Generation
 		want []Generation
 	}{
-		{"first", []Generation{generation(at(0), 1, 2)}, []Generation{generation(at(0), 1, 2)}},
-		{"same again", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 2)}, []Generation{generation(at(0), 1, 2)}},
-		{"successor", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 3)},
-			[]Generation{generation(at(0), 1, 2), generation(at(5), 1, 3)}},
-		{"third", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 3), generation(at(6), 1, 4)},
-			[]Generation{generation(at(5), 1, 3), generation(at(6), 1, 4)}},
-		{"same moment", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 3), generation(at(5), 1, 4)},
-			[]Generation{generation(at(0), 1, 2), generation(at(5), 1, 4)}},
-		{"clock put back", []Generation{generation(at(0), 1, 2), generation(at(5), 1, 3), generation(at(4), 1, 4)},
-			[]Generation{generation(at(0), 1, 2), generation(at(4), 1, 4)}},
-		{"clock put back far", []Generation{generation(at(3), 1, 2), generation(at(5), 1, 3), generation(at(2), 1, 4)},
-			[]Generation{generation(at(2), 1, 4)}},
+		{"first", []Generation{generation(at(0), 2)}, []Generation{generation(at(0), 2)}},
+		{"same again", []Generation{generation(at(0), 2), generation(at(5), 2)}, []Generation{generation(at(0), 2)}},
+		{"successor", []Generation{generation(at(0), 2), generation(at(5), 3)},
+			[]Generation{generation(at(0), 2), generation(at(5), 3)}},
+		{"third", []Generation{generation(at(0), 2), generation(at(5), 3), generation(at(6), 4)},
+			[]Generation{generation(at(5), 3), generation(at(6), 4)}},
+		{"same moment", []Generation{generation(at(0), 2), generation(at(5), 3), generation(at(5), 4)},
+			[]Generation{generation(at(0), 2), generation(at(5), 4)}},
+		{"clock put back", []Generation{generation(at(0), 2), generation(at(5), 3), generation(at(4), 4)},
+			[]Generation{generation(at(0), 2), generation(at(4), 4)}},
+		{"clock put back far", []Generation{generation(at(3), 2), generation(at(5), 3), generation(at(2), 4)},
+			[]Generation{generation(at(2), 4)}},
 	} {
 		d := New("example.org.")
 		for _, g := range c.add {
@@ -168,12 +171,11 @@ func TestAddGeneration_SeesEveryDifference(t *testing.T) {
 		"validity":        func(g *Generation) { g.Validity++ },
 		"validity DNSKEY": func(g *Generation) { g.ValidityDNSKEY++ },
 		"refresh":         func(g *Generation) { g.Refresh++ },
-		"KSKs":            func(g *Generation) { g.KSKs = append(slices.Clone(g.KSKs), "x") },
 		"ZSKs":            func(g *Generation) { g.ZSKs = nil },
 	} {
 		d := New("example.org.")
-		d.Collapse(generation(start, 1, 2))
-		g := generation(start.Add(time.Hour), 1, 2)
+		d.Collapse(generation(start, 2))
+		g := generation(start.Add(time.Hour), 2)
 		change(&g)
 		if !d.AddGeneration(g) || len(d.Generations) != 2 {
 			t.Errorf("%s: not seen", name)
@@ -187,12 +189,12 @@ func TestPruneGenerations_WaitsForAPeriod(t *testing.T) {
 	if d.PruneGenerations(start.Add(period), period) {
 		t.Error("pruned nothing")
 	}
-	d.AddGeneration(generation(start, 1, 2))
-	d.AddGeneration(generation(start.Add(time.Hour), 1, 3))
+	d.AddGeneration(generation(start, 2))
+	d.AddGeneration(generation(start.Add(time.Hour), 3))
 	if d.PruneGenerations(start.Add(period), period) || len(d.Generations) != 2 {
 		t.Error("pruned before the newer generation is a period old")
 	}
-	if !d.PruneGenerations(start.Add(time.Hour+period), period) || len(d.Generations) != 1 || d.Generations[0].ZSKs[0] != testKey(3, "").ID {
+	if !d.PruneGenerations(start.Add(time.Hour+period), period) || len(d.Generations) != 1 || d.Generations[0].ZSKs[0] != testKey(3, policy.ZSK).ID {
 		t.Errorf("got %+v", d.Generations)
 	}
 	if d.PruneGenerations(start.Add(10*period), period) {
@@ -202,7 +204,7 @@ func TestPruneGenerations_WaitsForAPeriod(t *testing.T) {
 
 func TestSetPolicy_CountsChanges(t *testing.T) {
 	d := New("example.org.")
-	p := Policy{Algorithm: 13, Scheme: "split"}
+	p := PolicyOf(policy.Default())
 	for want := range 3 {
 		p.DNSKEYTTL = uint32(want)
 		for again := range 2 {
@@ -216,18 +218,18 @@ func TestSetPolicy_CountsChanges(t *testing.T) {
 // P17: what was ever published counts, also when it is gone from the zone.
 func TestExpose_P17_OnlyGrows(t *testing.T) {
 	d := full(t)
-	ksk, zsk, idle := d.Keys[0].ID, d.Keys[1].ID, d.Keys[2].ID
+	ksk, zsk, idle := d.KeySet.Keys[0].ID, d.KeySet.Keys[1].ID, d.KeySet.Keys[2].ID
 	most := d.Exposure
 	d.Expose(60, start, ksk, "unknown")
-	if d.Exposure != most || d.Key(ksk).Exposure != most {
+	if d.Exposure != most || d.Key(ksk).Exposure != rollover.Exposure(most) {
 		t.Errorf("exposure shrank to %+v", d.Exposure)
 	}
 	longer := most.LatestExpiry.Add(time.Hour)
 	d.Expose(60, longer, zsk)
-	if want := (Exposure{most.MaxTTL, longer}); d.Exposure != want || d.Key(zsk).Exposure != want {
+	if want := (Exposure{most.MaxTTL, longer}); d.Exposure != want || d.Key(zsk).Exposure != rollover.Exposure(want) {
 		t.Errorf("got %+v and %+v, want %+v", d.Exposure, d.Key(zsk).Exposure, want)
 	}
-	if d.Key(ksk).Exposure != most || d.Key(idle).Exposure != (Exposure{}) {
+	if d.Key(ksk).Exposure != rollover.Exposure(most) || d.Key(idle).Exposure != (rollover.Exposure{}) {
 		t.Error("a key is exposed that did not sign")
 	}
 }
@@ -238,5 +240,37 @@ func TestSee_TimeDoesNotGoBack(t *testing.T) {
 	d.See(start.Add(-time.Hour))
 	if !d.LastSeen.Equal(start) {
 		t.Errorf("last seen %s", d.LastSeen)
+	}
+}
+
+// A key is in one place only: what leaves the key set is doomed, what enters it
+// leaves the pool.
+func TestSetKeys_PoolAndDoomed(t *testing.T) {
+	d := full(t)
+	set := d.KeySet.Clone()
+	taken := testKey(4, policy.ZSK)
+	forgotten := set.Keys[0].ID
+	set.Keys = append(set.Keys[1:], taken)
+	d.SetKeys(set)
+	if len(d.Pool) != 0 || !slices.Contains(d.Doomed, forgotten) {
+		t.Errorf("pool %v, doomed %v", d.Pool, d.Doomed)
+	}
+	for _, id := range []string{taken.ID, forgotten, set.Keys[0].ID} {
+		if !d.Names(id) {
+			t.Errorf("%s is not known", id)
+		}
+	}
+	if d.Names("another") {
+		t.Error("a stray key is known")
+	}
+	if err := d.AddSpare(testSpare(4)); err == nil {
+		t.Error("a key of the key set is put into the pool")
+	}
+	other := testSpare(9)
+	if other.Tag = 2; !errors.Is(d.AddSpare(other), ErrTagUsed) || d.Spare(other.ID) != nil {
+		t.Error("a key with the tag of another is put into the pool")
+	}
+	if _, err := d.Encode(); err != nil {
+		t.Error(err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
 // check returns the first invariant of the document that does not hold.
@@ -28,20 +30,55 @@ func (d *Document) checkTags() error {
 }
 
 func (d *Document) checkKeys() error {
-	for i, k := range d.Keys {
+	keys := d.KeySet.Keys
+	for i, k := range keys {
 		owner, used := d.tagOwner(k.Tag)
 		switch {
 		case k.ID == "":
 			return fmt.Errorf("key %d has no ID", i)
-		case k.Role != "KSK" && k.Role != "ZSK" && k.Role != "CSK":
-			return fmt.Errorf("key %s: role %q", k.ID, k.Role)
+		case k.Role.String() != "KSK" && k.Role.String() != "ZSK" && k.Role.String() != "CSK":
+			return fmt.Errorf("key %s: role %s", k.ID, k.Role)
 		case !isDigest(k.PublicDigest):
 			return fmt.Errorf("key %s: public digest %q", k.ID, k.PublicDigest)
-		case slices.ContainsFunc(d.Keys[:i], func(o Key) bool { return o.ID == k.ID || o.PublicDigest == k.PublicDigest }):
+		case slices.ContainsFunc(keys[:i], func(o rollover.Key) bool { return o.ID == k.ID || o.PublicDigest == k.PublicDigest }):
 			return fmt.Errorf("key %s is there twice", k.ID)
 		case !used || owner != k.PublicDigest:
 			return fmt.Errorf("key %s: tag %d is not noted as its own", k.ID, k.Tag)
+		case d.Spare(k.ID) != nil || slices.Contains(d.Doomed, k.ID):
+			return fmt.Errorf("key %s is in the key set and outside of it", k.ID)
 		}
+		if err := checkRecords(k); err != nil {
+			return fmt.Errorf("key %s: %w", k.ID, err)
+		}
+	}
+	return d.checkSpares()
+}
+
+func (d *Document) checkSpares() error {
+	for _, s := range d.Pool {
+		owner, used := d.tagOwner(s.Tag)
+		switch {
+		case s.ID == "":
+			return errors.New("a key of the pool has no ID")
+		case !isDigest(s.PublicDigest):
+			return fmt.Errorf("key %s of the pool: public digest %q", s.ID, s.PublicDigest)
+		case !used || owner != s.PublicDigest:
+			return fmt.Errorf("key %s of the pool: tag %d is not noted as its own", s.ID, s.Tag)
+		}
+	}
+	return nil
+}
+
+// checkRecords reports goals that cannot be reached, and evidence that excludes
+// each other.
+func checkRecords(k rollover.Key) error {
+	for r, s := range k.Records {
+		if s.Goal != rollover.Hidden && s.Goal != rollover.Omnipresent {
+			return fmt.Errorf("%s can only be on the way to hidden or omnipresent, not to %s", rollover.Record(r), s.Goal)
+		}
+	}
+	if !k.DSSeen.IsZero() && !k.DSGone.IsZero() {
+		return errors.New("its DS is both seen and gone")
 	}
 	return nil
 }
@@ -57,7 +94,10 @@ func (d *Document) checkGenerations() error {
 		if g.Refresh <= 0 || g.Refresh >= g.Validity || g.Refresh >= g.ValidityDNSKEY {
 			return fmt.Errorf("generation %d: refresh is not between zero and the validities", i)
 		}
-		for _, id := range slices.Concat(g.KSKs, g.ZSKs) {
+		if len(g.ZSKs) == 0 {
+			return fmt.Errorf("generation %d: no key signs", i)
+		}
+		for _, id := range g.ZSKs {
 			if d.Key(id) == nil {
 				return fmt.Errorf("generation %d signs with key %q, which is not there", i, id)
 			}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
 // Reasons for which a stored document is not taken. The errors of Decode wrap
@@ -21,7 +23,7 @@ var (
 func New(zone string) *Document {
 	return &Document{
 		Version: Version, Zone: zone,
-		Keys: []Key{}, Generations: []Generation{}, UsedTags: []UsedTag{}, Claims: []Claim{},
+		KeySet: rollover.KeySet{Keys: []rollover.Key{}}, Generations: []Generation{}, UsedTags: []UsedTag{}, Claims: []Claim{},
 	}
 }
 
@@ -51,18 +53,33 @@ func decode(data []byte, zone string) (*Document, error) {
 		return nil, fmt.Errorf("%w: %q", ErrOtherZone, head.Zone)
 	}
 	d := New(zone)
-	in := json.NewDecoder(bytes.NewReader(data))
-	in.DisallowUnknownFields()
-	if err := in.Decode(d); err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrDamaged, explain(err))
-	}
-	if _, err := in.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: something stands behind the document", ErrDamaged)
+	if *head.Version == 1 {
+		old := newV1(zone)
+		if err := read(data, old); err != nil {
+			return nil, err
+		}
+		d = old.upgrade()
+	} else if err := read(data, d); err != nil {
+		return nil, err
 	}
 	if err := d.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return d, nil
+}
+
+// read fills a document of some version; nothing in the stored form may be
+// unknown to it, and nothing may follow.
+func read(data []byte, into any) error {
+	in := json.NewDecoder(bytes.NewReader(data))
+	in.DisallowUnknownFields()
+	if err := in.Decode(into); err != nil {
+		return fmt.Errorf("%w: %s", ErrDamaged, explain(err))
+	}
+	if _, err := in.Token(); err != io.EOF {
+		return fmt.Errorf("%w: something stands behind the document", ErrDamaged)
+	}
+	return nil
 }
 
 // explain says in words where a document cannot be read.

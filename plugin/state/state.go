@@ -7,11 +7,14 @@ package state
 import (
 	"fmt"
 	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
 // Version is the version of the document that this package writes. A change that
 // older readers would misunderstand takes a new number and a decoder of its own.
-const Version = 1
+const Version = 2
 
 // MaxClaims is how many serial claims a document keeps.
 const MaxClaims = 16
@@ -26,72 +29,56 @@ type Document struct {
 	Zone    string `json:"zone"` // origin, lower case, with the final dot
 
 	// Published is true from before the first version is served: from then on the
-	// zone is answered and transferred by us for good.
+	// zone is answered and transferred by us for good, signed or not.
 	Published bool `json:"published"`
 
-	Keys        []Key        `json:"keys"`           // unique by ID and by PublicDigest
-	Generations []Generation `json:"generations"`    // oldest first, at most MaxGenerations, of Keys
-	UsedTags    []UsedTag    `json:"used_tags"`      // of all keys that ever were, by tag, never removed
-	Salt        []byte       `json:"salt,omitempty"` // of the NSEC3 chain; base64
+	KeySet      rollover.KeySet `json:"key_set"`          // keys are unique by ID and by PublicDigest
+	Pool        []Spare         `json:"pool,omitempty"`   // keys that were made to be taken into KeySet
+	Doomed      []string        `json:"doomed,omitempty"` // IDs of keys that are forgotten: what is left of them goes
+	Generations []Generation    `json:"generations"`      // oldest first, at most MaxGenerations, of KeySet's keys
+	UsedTags    []UsedTag       `json:"used_tags"`        // of all keys that ever were, revoked or not, by tag, never removed
+	Salt        []byte          `json:"salt,omitempty"`   // of the NSEC3 chain; base64
 
-	Policy         Policy `json:"policy"`          // in force
-	PolicyRevision int    `json:"policy_revision"` // one more with each change of Policy
+	Policy         Policy    `json:"policy"`                // in force
+	PolicyRevision int       `json:"policy_revision"`       // one more with each change of Policy
+	PolicyAsOf     time.Time `json:"policy_as_of,omitzero"` // modification time of the configuration that set it
 
 	Exposure Exposure  `json:"exposure"`           // of the whole zone
 	LastSeen time.Time `json:"last_seen,omitzero"` // the latest moment at which the zone was worked on
 	Claims   []Claim   `json:"claims"`             // oldest first, serials ascending (RFC 1982), at most MaxClaims
 }
 
-// Key is what is known of a key besides its octets. Moments are zero when unset.
-type Key struct {
-	ID           string    `json:"id"`                // in the key store
-	Role         string    `json:"role"`              // KSK, ZSK or CSK
-	Algorithm    uint8     `json:"algorithm"`         // as in a DNSKEY record (RFC 4034 section 2.1.3)
-	Tag          uint16    `json:"tag"`               // RFC 4034 appendix B; unique among UsedTags
-	PublicDigest string    `json:"public_digest"`     // SHA-256 of the DNSKEY RDATA, hex: this, not the tag, is who a key is
-	Created      time.Time `json:"created,omitzero"`  //
-	Publish      time.Time `json:"publish,omitzero"`  // in the DNSKEY set from then on
-	Activate     time.Time `json:"activate,omitzero"` // signs from then on
-	Inactive     time.Time `json:"inactive,omitzero"` // signs no more from then on
-	Delete       time.Time `json:"delete,omitzero"`   // out of the DNSKEY set from then on
-	Exposure     Exposure  `json:"exposure,omitzero"` // of what it signed
+// Spare is a key that was made and waits to be taken into the key set.
+type Spare struct {
+	ID           string           `json:"id"` // in the key store
+	Role         policy.Role      `json:"role"`
+	Algorithm    policy.Algorithm `json:"algorithm"`
+	Bits         int              `json:"bits"` // of the RSA modulus; 0 for other algorithms
+	Tag          uint16           `json:"tag"`
+	PublicDigest string           `json:"public_digest"` // as in rollover.Key
+	Created      time.Time        `json:"created,omitzero"`
 }
 
 // UsedTag says which key had a tag. A key store that forgets a key and finds it
 // again finds its tag still its own.
 type UsedTag struct {
 	Tag          uint16 `json:"tag"`
-	PublicDigest string `json:"public_digest"` // as in Key
+	PublicDigest string `json:"public_digest"` // as in rollover.Key
 }
 
-// Generation is a set of keys and the policy they sign by, from a moment on.
+// Generation is the keys that sign the zone and the times they sign by, from a
+// moment on. DNSKEY, CDS and CDNSKEY are not part of it: the key set alone says
+// who signs them, at once.
 type Generation struct {
 	Since          time.Time `json:"since"`
 	Validity       Duration  `json:"validity"`        // of signatures
 	ValidityDNSKEY Duration  `json:"validity_dnskey"` // of signatures over DNSKEY, CDS and CDNSKEY
 	Refresh        Duration  `json:"refresh"`         // less than this is never left of a signature
-	KSKs           []string  `json:"ksks"`            // IDs of the keys that sign DNSKEY, CDS and CDNSKEY: KSKs and CSKs
-	ZSKs           []string  `json:"zsks"`            // IDs of the keys that sign the rest: ZSKs and CSKs
-}
+	ZSKs           []string  `json:"zsks"`            // IDs of the keys that sign: ZSKs and CSKs
 
-// Policy is what of the effective policy shows in the zone.
-type Policy struct {
-	Algorithm      uint8    `json:"algorithm"` // of new keys
-	Scheme         string   `json:"scheme"`
-	Validity       Duration `json:"validity"`
-	ValidityDNSKEY Duration `json:"validity_dnskey"`
-	Refresh        Duration `json:"refresh"`
-	DNSKEYTTL      uint32   `json:"dnskey_ttl"` // seconds
-	Serial         string   `json:"serial"`     // scheme
-	Denial         Denial   `json:"denial"`
-}
-
-// Denial says how absence is proven.
-type Denial struct {
-	NSEC3      bool   `json:"nsec3"` // else NSEC, and the rest is zero
-	OptOut     bool   `json:"opt_out"`
-	SaltLength int    `json:"salt_length"` // octets
-	Iterations uint16 `json:"iterations"`
+	// Complete is since when a version has been served in which nothing is of an
+	// older generation; zero: there is none yet.
+	Complete time.Time `json:"complete,omitzero"`
 }
 
 // Exposure is the longest that anything published can still be in a cache. It

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
 const hour = Duration(time.Hour)
@@ -19,42 +22,74 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // digest is the n-th of many digests.
 func digest(n int) string { return fmt.Sprintf("%064x", n) }
 
-func testKey(n int, role string) Key {
-	return Key{
+func testKey(n int, role policy.Role) rollover.Key {
+	return rollover.Key{
 		ID: fmt.Sprintf("Kexample.org.+013+%05d", n), Role: role, Algorithm: 13, Tag: uint16(n), PublicDigest: digest(n),
-		Created: start, Publish: start, Activate: start,
+		Created: start, Active: start,
 	}
 }
 
-func generation(since time.Time, ksk, zsk int) Generation {
+func testSpare(n int) Spare {
+	k := testKey(n, policy.ZSK)
+	return Spare{ID: k.ID, Role: k.Role, Algorithm: k.Algorithm, Tag: k.Tag, PublicDigest: k.PublicDigest, Created: start}
+}
+
+func generation(since time.Time, zsk int) Generation {
 	return Generation{
 		Since: since, Validity: 336 * hour, ValidityDNSKEY: 336 * hour, Refresh: 120 * hour,
-		KSKs: []string{testKey(ksk, "KSK").ID}, ZSKs: []string{testKey(zsk, "ZSK").ID},
+		ZSKs: []string{testKey(zsk, policy.ZSK).ID},
 	}
+}
+
+// status returns the states of a key's records, DNSKEY first.
+func status(states ...rollover.State) (list rollover.Statuses) {
+	for i, s := range states {
+		list[i] = rollover.Status{State: s, Goal: rollover.Omnipresent, Since: start}
+		if s == rollover.Hidden || s == rollover.Unretentive {
+			list[i].Goal = rollover.Hidden
+		}
+	}
+	return list
 }
 
 // full returns a document in which every field has a value.
 func full(t testing.TB) *Document {
 	t.Helper()
+	const hidden, rumoured, omnipresent, unretentive = rollover.Hidden, rollover.Rumoured, rollover.Omnipresent, rollover.Unretentive
 	d := New("example.org.")
-	for n, role := range []string{"KSK", "ZSK", "ZSK"} {
+	for n, role := range []policy.Role{policy.KSK, policy.ZSK, policy.ZSK} {
 		if err := d.AddKey(testKey(n+1, role)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.Collapse(generation(start, 1, 2))
-	d.AddGeneration(generation(start.Add(24*time.Hour), 1, 3))
+	ksk, old, next := &d.KeySet.Keys[0], &d.KeySet.Keys[1], &d.KeySet.Keys[2]
+	ksk.Records, ksk.DSSeen, ksk.ByHand = status(omnipresent, omnipresent, hidden, rumoured), start.Add(time.Hour), true
+	old.Records, old.Retired = status(omnipresent, hidden, unretentive, hidden), start.Add(24*time.Hour)
+	next.Records, next.Predecessors = status(omnipresent, hidden, rumoured, hidden), []string{old.ID}
+	next.Records[rollover.ZRRSIG].Pending = true
+	s := &d.KeySet
+	s.Requests = []rollover.Request{{Role: policy.KSK, Emergency: true, At: start, Why: "stolen"}}
+	s.Hold, s.Urgent = &rollover.Hold{Since: start, Why: "holidays"}, true
+	s.DNSKEYTTL.Serve(start, 3600)
+	s.ZoneTTL.Serve(start, 86400)
+	s.DSTTL.Serve(start, 86400)
+	if err := d.AddSpare(testSpare(4)); err != nil {
+		t.Fatal(err)
+	}
+	d.Doomed = []string{testKey(5, policy.ZSK).ID}
+	d.Collapse(generation(start, 2))
+	d.Generations[0].Complete = start.Add(time.Minute)
+	d.AddGeneration(generation(start.Add(24*time.Hour), 3))
 	d.Salt = []byte{0xab, 0xcd}
-	d.SetPolicy(Policy{
-		Algorithm: 13, Scheme: "split", Validity: 336 * hour, ValidityDNSKEY: 336 * hour, Refresh: 120 * hour,
-		DNSKEYTTL: 3600, Serial: "increment", Denial: Denial{true, true, 2, 1},
-	})
-	d.Expose(86400, start.Add(336*time.Hour), testKey(1, "").ID, testKey(2, "").ID)
+	p := policy.Default()
+	p.Denial, p.AlgorithmGiven = policy.Denial{NSEC3: true, OptOut: true, SaltLength: 2, Iterations: 1}, true
+	d.SetPolicy(PolicyOf(p))
+	d.PolicyAsOf = start
+	d.Expose(86400, start.Add(336*time.Hour), ksk.ID, old.ID)
 	d.See(start.Add(25 * time.Hour))
 	if _, _, err := d.Claim(Claim{Serial: 2026030100, Digest: digest(77), Source: digest(78), Slot: start}, 0); err != nil {
 		t.Fatal(err)
 	}
-	d.Keys[1].Inactive, d.Keys[1].Delete = start.Add(48*time.Hour), start.Add(480*time.Hour)
 	return d
 }
 
@@ -64,7 +99,7 @@ func TestEncode_IsTheStoredForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := os.ReadFile("testdata/v1.json")
+	want, err := os.ReadFile("testdata/v2.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,10 +135,11 @@ func TestDecode_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 		is             error
 		want           string
 	}{
-		{"newer version", `"version": 1`, `"version": 2`, ErrNewer, "its version is 2, this one knows 1"},
-		{"newer version with unknown fields", `"version": 1,`, `"version": 9, "moon": true,`, ErrNewer, "version is 9"},
-		{"no version", `"version": 1,`, ``, ErrDamaged, "no version"},
-		{"version zero", `"version": 1`, `"version": 0`, ErrDamaged, "no version"},
+		{"newer version", `"version": 2`, `"version": 3`, ErrNewer, "its version is 3, this one knows 2"},
+		{"newer version with unknown fields", `"version": 2,`, `"version": 9, "moon": true,`, ErrNewer, "version is 9"},
+		{"no version", `"version": 2,`, ``, ErrDamaged, "no version"},
+		{"version zero", `"version": 2`, `"version": 0`, ErrDamaged, "no version"},
+		{"the older version's number", `"version": 2`, `"version": 1`, ErrDamaged, `unknown field "key_set"`},
 		{"other zone", `"zone": "example.org."`, `"zone": "example.net."`, ErrOtherZone, `"example.net."`},
 		{"unknown field", `"published"`, `"publicised"`, ErrDamaged, `unknown field "publicised"`},
 		{"unknown field of a key", `"role"`, `"rule"`, ErrDamaged, `unknown field "rule"`},
@@ -113,14 +149,24 @@ func TestDecode_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 		{"cut short", "]\n}\n", "", ErrDamaged, "unexpected end of JSON input"},
 		{"not JSON", `{`, `state:`, ErrDamaged, "not JSON at octet 1"},
 		{"two documents", "]\n}\n", "]\n}\n{}", ErrDamaged, "not JSON"},
-		{"role", `"KSK"`, `"ksk"`, ErrDamaged, `key Kexample.org.+013+00001: role "ksk"`},
+		{"role", `"KSK"`, `"DSK"`, ErrDamaged, `role: "DSK"`},
+		{"state of a record", `"omnipresent"`, `"everywhere"`, ErrDamaged, `"everywhere"`},
+		{"goal of a record", `"goal": "omnipresent"`, `"goal": "rumoured"`, ErrDamaged, "not to rumoured"},
+		{"DS seen and gone", `"ds_seen"`, `"ds_gone": "2026-03-01T13:00:00Z", "ds_seen"`, ErrDamaged, "both seen and gone"},
 		{"key without ID", `"id": "Kexample.org.+013+00001"`, `"id": ""`, ErrDamaged, "key 0 has no ID"},
 		{"key twice", `"id": "Kexample.org.+013+00003"`, `"id": "Kexample.org.+013+00002"`, ErrDamaged, "is there twice"},
+		{"key in the pool", `"Kexample.org.+013+00004"`, `"Kexample.org.+013+00003"`, ErrDamaged, "is in the key set and outside"},
+		{"key of the pool without ID", `"Kexample.org.+013+00004"`, `""`, ErrDamaged, "no ID"},
+		{"tag of a key of the pool", `"tag": 4`, `"tag": 2`, ErrDamaged, "pool: tag 2 is not noted as its own"},
 		{"digest of a key", `"public_digest": "00`, `"public_digest": "zz`, ErrDamaged, "key Kexample.org.+013+00001: public digest"},
 		{"tag of another key", `"tag": 3`, `"tag": 2`, ErrDamaged, "tag 2 is not noted as its own"},
-		{"generation of a missing key", "\"ksks\": [\n        \"K", "\"ksks\": [\n        \"X", ErrDamaged, `signs with key "Xexample.org.+013+00001"`},
-		{"generations in disorder", `"since": "2026-03-02`, `"since": "2026-02-02`, ErrDamaged, "generations are not in order"},
-		{"refresh", `"refresh": "120h0m0s"`, `"refresh": "400h0m0s"`, ErrDamaged, "refresh is not between"},
+		{"generation of a missing key", "\"zsks\": [\n        \"K", "\"zsks\": [\n        \"X", ErrDamaged, `signs with key "Xexample.org.+013+00002"`},
+		{"generations in disorder", `"since": "2026-03-02T12:00:00Z",
+      "validity"`, `"since": "2026-02-02T12:00:00Z",
+      "validity"`, ErrDamaged, "generations are not in order"},
+		{"refresh", `"refresh": "120h0m0s",
+      "zsks"`, `"refresh": "400h0m0s",
+      "zsks"`, ErrDamaged, "refresh is not between"},
 		{"claim", `"digest": "00`, `"digest": "`, ErrDamaged, "claim of serial 2026030100: digest"},
 	} {
 		text := strings.Replace(good, c.old, c.new, 1)
@@ -139,9 +185,11 @@ func TestDecode_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 
 func TestEncode_RefusesWhatDecodeWouldRefuse(t *testing.T) {
 	for name, spoil := range map[string]func(*Document){
-		"version":           func(d *Document) { d.Version = 2 },
-		"three generations": func(d *Document) { d.Generations = append(d.Generations, generation(start.Add(1e15), 1, 2)) },
-		"forgotten key":     func(d *Document) { d.Keys = d.Keys[1:] },
+		"version":           func(d *Document) { d.Version = 1 },
+		"three generations": func(d *Document) { d.Generations = append(d.Generations, generation(start.Add(1e15), 2)) },
+		"nobody signs":      func(d *Document) { d.Generations[1].ZSKs = nil },
+		"forgotten key":     func(d *Document) { d.KeySet.Keys = d.KeySet.Keys[:1] },
+		"no role":           func(d *Document) { d.KeySet.Keys[0].Role = 0 },
 		"forgotten tag":     func(d *Document) { d.UsedTags = d.UsedTags[1:] },
 		"tags in disorder":  func(d *Document) { slices.Reverse(d.UsedTags) },
 		"tag of nobody":     func(d *Document) { d.UsedTags = append(d.UsedTags, UsedTag{Tag: 9}) },
@@ -172,6 +220,12 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	v1, err := os.ReadFile("testdata/v1.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(v1)
+	f.Add([]byte(`{"version":2,"zone":"example.org."}`))
 	f.Add([]byte(`{"version":1,"zone":"example.org."}`))
 	f.Add([]byte(`{"version":1,"zone":"example.org.","keys":null,"salt":""}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -1,0 +1,149 @@
+package simulate
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
+)
+
+// event has something happen, and notes it.
+func (w *world) event(e Event) {
+	text := e.Kind.String()
+	switch e.Kind {
+	case Roll, Emergency, Delete:
+		text += " " + e.Role.String()
+	case SetTTL, SetParentTTL:
+		text += ": " + policy.FormatDuration(time.Duration(e.TTL)*time.Second)
+	case SetPolicy:
+		if e.Text != "" {
+			text += ": " + e.Text
+		}
+	}
+	if e.For > 0 {
+		text += ", " + policy.FormatDuration(e.For)
+	}
+	w.history.Marks = append(w.history.Marks, Mark{At: w.now, Text: text})
+	if e.Kind <= Trust {
+		w.command(e)
+	} else {
+		w.trouble(e)
+	}
+	w.wakeAll()
+}
+
+// command does what an operator asks for. What the commands refuse is noted.
+func (w *world) command(e Event) {
+	o := rollover.Order{At: w.clock.keys(w.now), Policy: w.policy, Facts: w.facts(w.processes[0])}
+	var err error
+	switch e.Kind {
+	case Roll, Emergency:
+		_, err = w.set.Roll(o, e.Role, e.Kind == Emergency)
+	case Hold:
+		_, err = w.set.HoldAll(o)
+	case Resume:
+		_, err = w.set.Resume(o)
+	case Confirm:
+		err = w.confirm(o)
+	case Delete:
+		if id := w.inService(e.Role); id != "" {
+			_, err = w.set.ScheduleDeletion(o, id, o.At.Add(e.For))
+		}
+	case SetPolicy:
+		w.policy = *e.Policy
+	case SetTTL:
+		w.zoneTTL = e.TTL
+	case Trust:
+		w.trust()
+	}
+	if err != nil {
+		m := &w.history.Marks[len(w.history.Marks)-1]
+		m.Text = fmt.Sprintf("%s: %v", m.Text, err)
+	}
+}
+
+func (w *world) inService(role policy.Role) string {
+	i := slices.IndexFunc(w.set.Keys, func(k rollover.Key) bool { return k.Role == role && k.InService() })
+	if i < 0 {
+		return ""
+	}
+	return w.set.Keys[i].ID
+}
+
+// confirm says of every DS that is on its way what is true of it. An operator
+// without a parent first hands out the trust anchors.
+func (w *world) confirm(o rollover.Order) error {
+	if w.anchors != nil {
+		w.trust()
+	}
+	for i := range w.set.Keys {
+		k := &w.set.Keys[i]
+		state := k.Status(rollover.DS).State
+		gone := state == rollover.Unretentive
+		if !gone && state != rollover.Rumoured || w.parent != nil && !w.parent.agree(k.ID, !gone) {
+			continue
+		}
+		if _, err := w.set.ConfirmDS(o, k.ID, gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trust gives validators the keys that are to be trust anchors.
+func (w *world) trust() {
+	if w.anchors != nil {
+		w.anchors.hand(w.caches.indexes(w.set.Delegated()))
+		w.judge()
+	}
+}
+
+// trouble is what happens to a server or its surroundings.
+func (w *world) trouble(e Event) {
+	until := w.now.Add(e.For)
+	switch e.Kind {
+	case Jump:
+		if believed := w.clock.jump(w.now, e.For); believed.After(w.now) {
+			w.at(believed, func() { w.wakeAll() })
+		}
+	case Stop:
+		p := w.processes[w.rng.next()%uint64(len(w.processes))]
+		p.down = maxTime(p.down, until)
+		w.at(until, func() { w.wakeAt(p, w.now) })
+	case FailStore:
+		w.noStore = maxTime(w.noStore, until)
+	case FailPublish:
+		w.noPublish = maxTime(w.noPublish, until)
+	case FailKeys:
+		w.noKeys = maxTime(w.noKeys, until)
+	case Idle, Blind, SetParentTTL:
+		if w.parent != nil {
+			w.parentTrouble(e, until)
+		}
+	}
+}
+
+func (w *world) parentTrouble(e Event, until time.Time) {
+	switch e.Kind {
+	case Idle:
+		w.parent.idle = maxTime(w.parent.idle, until)
+	case SetParentTTL:
+		w.parent.ttl = e.TTL
+		w.parent.serve(w)
+	case Blind: // some of the servers, or all
+		n := 1 + w.rng.next()%uint64(len(w.parent.servers))
+		for _, s := range w.parent.servers[:n] {
+			s.blind = maxTime(s.blind, until)
+		}
+		w.parent.plan(w)
+		w.at(until, func() { w.parent.plan(w) })
+	}
+}
+
+func (w *world) wakeAll() {
+	for _, p := range w.processes {
+		w.wakeAt(p, w.now)
+	}
+}

@@ -1,0 +1,297 @@
+package simulate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
+)
+
+// retry is how soon a process tries again what failed.
+const retry = time.Minute
+
+// maxRounds is how often a process may Step at one moment.
+const maxRounds = 64
+
+// process is a server that signs the zone. Its secondaries lag behind it.
+type process struct {
+	index int
+	down  time.Time // true time until which it is
+
+	version  version
+	serving  bool
+	served   time.Time // keys' time: since when the version carries all moves
+	complete time.Time // keys' time: since when one generation signs everything; zero: two do
+	wake     int       // number of the wake that counts
+}
+
+// generation is keys that sign the zone from a moment on: each set of the zone
+// moves to them when its signature is due.
+type generation struct {
+	signers           []string
+	validity, refresh time.Duration
+	done              time.Time // keys' time at which the last set has moved
+}
+
+// version is a version of the zone, as far as keys are concerned.
+type version struct {
+	keys, revoked, signers []string
+	zone                   [][]string // the signers of each generation
+	cds                    []string
+	withdraw               bool // CDS delete
+	dnskeyTTL, zoneTTL     uint32
+}
+
+func (v version) equal(o version) bool {
+	return slices.Equal(v.keys, o.keys) && slices.Equal(v.revoked, o.revoked) && slices.Equal(v.signers, o.signers) &&
+		slices.EqualFunc(v.zone, o.zone, slices.Equal) && v.delegates(o) &&
+		v.dnskeyTTL == o.dnskeyTTL && v.zoneTTL == o.zoneTTL
+}
+
+// delegates reports whether both ask the parent for the same.
+func (v version) delegates(o version) bool {
+	return slices.Equal(v.cds, o.cds) && v.withdraw == o.withdraw
+}
+
+// look is what a process does when it wakes: Step, store, act, publish, until
+// nothing is left to do at this moment.
+func (w *world) look(p *process) {
+	if w.now.Before(p.down) {
+		return // it looks when it is up again
+	}
+	for range maxRounds {
+		plan := w.step(w.clock.keys(w.now), w.policy, w.facts(p), w.set)
+		w.history.Steps++
+		if plan.Changed && w.now.Before(w.noStore) {
+			w.wakeAt(p, w.now.Add(retry))
+			return
+		}
+		if plan.Changed {
+			w.record(plan)
+			w.set = plan.KeySet
+		}
+		made := w.act(plan.Actions)
+		w.generations()
+		published, ok := w.publish(p)
+		if !ok {
+			w.wakeAt(p, w.now.Add(retry))
+			return
+		}
+		if !plan.Changed && !made && !published {
+			w.sleep(p, plan)
+			return
+		}
+		w.others(p)
+	}
+	w.history.Bogus = append(w.history.Bogus, Bogus{At: w.now, Mix: "Step does not come to rest"})
+	w.queue = nil
+}
+
+// others lets the other processes see what was stored, each a little later.
+func (w *world) others(p *process) {
+	for _, o := range w.processes {
+		if o != p {
+			w.wakeAt(o, w.now.Add(w.rng.upTo(w.setup.Policy.ZonePropagation)))
+		}
+	}
+}
+
+// wakeAt has a process look at a moment, instead of what was planned.
+func (w *world) wakeAt(p *process, t time.Time) {
+	p.wake++
+	n := p.wake
+	w.at(t, func() {
+		if p.wake == n {
+			w.look(p)
+		}
+	})
+}
+
+// sleep plans the next look.
+func (w *world) sleep(p *process, plan rollover.Plan) {
+	var next time.Time
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	sooner(plan.Wake)
+	if len(w.gens) > 1 {
+		sooner(w.gens[1].done)
+	}
+	if len(plan.Actions) > 0 {
+		sooner(w.clock.keys(w.now).Add(retry))
+	}
+	if next.IsZero() {
+		return
+	}
+	at := next.Add(-w.clock.offset)
+	if until, frozen := w.clock.frozen(w.now); frozen {
+		at = until.Add(-w.clock.offset)
+	}
+	w.wakeAt(p, maxTime(at, w.now.Add(time.Second)))
+}
+
+// facts gathers what a process knows.
+func (w *world) facts(p *process) rollover.Facts {
+	f := rollover.Facts{Pool: w.pool, Complete: p.complete}
+	if p.serving && p.version.equal(w.wanted()) {
+		f.Served = p.served
+	} else {
+		f.Complete = time.Time{}
+	}
+	if w.parent != nil {
+		f.Parent = w.parent.seen()
+	}
+	if until, frozen := w.clock.frozen(w.now); frozen {
+		f.Freeze, f.Until = "the clock jumped", until
+	}
+	return f
+}
+
+// act carries out actions, and reports whether a key was made.
+func (w *world) act(actions []rollover.Action) (made bool) {
+	for _, a := range actions {
+		switch {
+		case a.Kind == rollover.DestroyKey:
+			w.pool = slices.DeleteFunc(w.pool, func(c rollover.Candidate) bool { return c.ID == a.Key })
+		case a.Kind == rollover.MakeKey && !w.now.Before(w.noKeys):
+			w.makeKey(a.Role, a.Algorithm, a.Bits)
+			made = true
+		}
+	}
+	return made
+}
+
+// makeKey makes a key whose tag, with the revoke bit too, no key ever had.
+func (w *world) makeKey(role policy.Role, algorithm policy.Algorithm, bits int) {
+	const revoked = 128 // RFC 5011 section 2.1: the flag adds that to the sum
+	tag := uint16(w.rng.next())
+	for w.tags[tag] || w.tags[tag+revoked] || w.tags[tag-revoked] {
+		tag++
+	}
+	w.tags[tag] = true
+	id := w.id(role, len(w.tags))
+	w.pool = append(w.pool, rollover.Candidate{
+		ID: id, Role: role, Algorithm: algorithm, Bits: bits, Tag: tag, PublicDigest: id, Created: w.clock.keys(w.now),
+	})
+}
+
+// generations begins a new generation where other keys are to sign, and ends
+// the one that nothing follows any more.
+func (w *world) generations() {
+	now := w.clock.keys(w.now)
+	if len(w.gens) == 2 && !now.Before(w.gens[1].done) {
+		w.gens = w.gens[1:]
+	}
+	next := generation{signers: w.set.ZoneSigners(), validity: w.policy.Validity, refresh: w.policy.Refresh, done: now}
+	last := generation{}
+	if len(w.gens) > 0 {
+		last = w.gens[len(w.gens)-1]
+	}
+	same := slices.Equal(last.signers, next.signers) && last.validity == next.validity && last.refresh == next.refresh
+	switch {
+	case w.set.Urgent || len(w.gens) == 0:
+		w.set.Urgent = false
+		w.gens = []generation{next}
+	case !same && len(w.gens) == 1:
+		v, r := next.validity, next.refresh
+		next.done = now.Add(policy.Period(v, r) + policy.SlotWidth(v, r))
+		w.gens = append(w.gens, next)
+	}
+}
+
+// wanted is the version that the store describes.
+func (w *world) wanted() version {
+	v := version{
+		keys: w.set.Published(), signers: w.set.DNSKEYSigners(),
+		dnskeyTTL: w.policy.DNSKEYTTL, zoneTTL: w.zoneTTL,
+	}
+	for i := range w.set.Keys {
+		if k := &w.set.Keys[i]; !k.Revoked.IsZero() && k.Status(rollover.DNSKEY).State.Shown() {
+			v.revoked = append(v.revoked, k.ID)
+		}
+	}
+	for _, g := range w.gens {
+		v.zone = append(v.zone, g.signers)
+	}
+	if w.policy.CDS && !w.policy.NoParent {
+		v.cds, v.withdraw = w.set.Delegated(), w.set.Withdrawn()
+	}
+	return v
+}
+
+// publish serves what the store describes, if that is not served. It reports
+// whether it did, and whether that can be done now.
+func (w *world) publish(p *process) (did, ok bool) {
+	v := w.wanted()
+	if p.serving && p.version.equal(v) {
+		return false, true
+	}
+	if w.now.Before(w.noPublish) {
+		return false, false
+	}
+	now := w.clock.keys(w.now)
+	w.expose(v, now)
+	if len(v.zone) > 1 {
+		p.complete = time.Time{}
+	} else if p.complete.IsZero() || !slices.EqualFunc(p.version.zone, v.zone, slices.Equal) {
+		p.complete = now
+	}
+	p.version, p.serving, p.served = v, true, now
+	w.serve(p, v)
+	return true, true
+}
+
+// expose notes what is about to be handed out, as rollover wants to know it.
+func (w *world) expose(v version, now time.Time) {
+	w.set.DNSKEYTTL.Serve(now, v.dnskeyTTL)
+	w.set.ZoneTTL.Serve(now, v.zoneTTL)
+	for i := range w.set.Keys {
+		k := &w.set.Keys[i]
+		if slices.ContainsFunc(v.zone, func(g []string) bool { return slices.Contains(g, k.ID) }) {
+			k.Exposure.MaxTTL = max(k.Exposure.MaxTTL, v.zoneTTL)
+			k.Exposure.LatestExpiry = maxTime(k.Exposure.LatestExpiry, now.Add(w.policy.Validity))
+		}
+	}
+}
+
+// serve shows a version to resolvers.
+func (w *world) serve(p *process, v version) {
+	w.history.MostKeys = max(w.history.MostKeys, len(v.keys))
+	c := w.caches
+	keys := content{keys: c.indexes(v.keys), revoked: c.indexes(v.revoked), signers: c.indexes(v.signers)}
+	zone := make([]content, len(v.zone))
+	for i, g := range v.zone {
+		zone[i] = content{signers: c.indexes(g)}
+	}
+	lag := w.setup.Policy.ZonePropagation
+	fresh := c.dnskey.serve(p.index, w.now, lag, v.dnskeyTTL, keys)
+	fresh = c.zone.serve(p.index, w.now, lag, v.zoneTTL, zone...) || fresh
+	if w.anchors != nil {
+		w.watch(keys)
+	} else {
+		w.parent.asked(w)
+	}
+	if fresh {
+		w.judge()
+	}
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func decimal(n int) string { return strconv.Itoa(n) }
+
+// keyName names a key after its role and the order of its appearance.
+func (w *world) keyName(k *rollover.Key) string {
+	w.numbers[k.Role]++
+	return fmt.Sprintf("%s %d", k.Role, w.numbers[k.Role])
+}

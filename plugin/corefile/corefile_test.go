@@ -153,19 +153,28 @@ func TestParse_BadTellsAllFaultsAtOnce(t *testing.T) {
 		{"LifetimeUnderTheRoll", "dnskey_ttl 2h\nzsk lifetime 9d", []string{"3 - zsk lifetime 9d is not more than what a roll takes, " +
 			"publishing 3h5m (dnskey_ttl 2h + zone_propagation_delay 5m + publish_safety 1h) + " +
 			"moving the signatures 9d54m (signatures_validity 14d - signatures_refresh 5d in slots of 54m) + " +
-			"retiring 3h5m (dnskey_ttl 2h + zone_propagation_delay 5m + retire_safety 1h) = 9d7h4m: rolls would pile up; " +
-			"zsk lifetime 18d14h8m or more, or signatures_validity of at most 9d5h24m38s, would do"}},
+			"forgetting the old ones 3h5m (dnskey_ttl 2h + zone_propagation_delay 5m + retire_safety 1h) + " +
+			"withdrawing the old key 3h5m (dnskey_ttl 2h + zone_propagation_delay 5m + retire_safety 1h) = 9d10h9m: rolls would pile up; " +
+			"zsk lifetime 18d20h18m or more, or signatures_validity of at most 9d2h20m24s, would do"}},
 		{"DefaultLifetimeUnderAWrittenValidity", "\nsignatures_validity 95d", []string{"3 - zsk lifetime 90d is not more than what a roll takes, " +
 			"publishing 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + publish_safety 1h) + " +
 			"moving the signatures 90d1h (signatures_validity 95d - signatures_refresh 5d in slots of 1h) + " +
-			"retiring 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) = 90d5h10m: rolls would pile up; " +
-			"zsk lifetime 180d10h20m or more, or signatures_validity of at most 49d18h50m, would do"}},
+			"forgetting the old ones 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) + " +
+			"withdrawing the old key 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) = 90d7h15m: rolls would pile up; " +
+			"zsk lifetime 180d14h30m or more, or signatures_validity of at most 49d16h45m, would do"}},
 		{"LifetimeAfterABadDelay", "publish_safety x\nzsk lifetime 1d", []string{`2 - publish_safety: "x" is not a duration such as 90m, 36h, 14d or 2w`}},
 		{"LifetimeOfTrustAnchors", "parent none\nksk lifetime 60d", []string{"3 - ksk lifetime 60d is not more than what a roll takes, " +
 			"publishing 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + publish_safety 1h) + " +
-			"changing the trust anchor 60d (RFC 5011 add hold-down 30d + remove hold-down 30d) + " +
-			"retiring 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) = 60d4h10m: rolls would pile up; " +
-			"ksk lifetime 120d8h20m or more would do"}},
+			"having the new key trusted 60d2h5m (RFC 5011 60d + dnskey_ttl 1h + zone_propagation_delay 5m + publish_safety 1h) + " +
+			"having the old one distrusted 45d2h5m (RFC 5011 45d + dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) + " +
+			"withdrawing the old key 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) = 105d8h20m: rolls would pile up; " +
+			"ksk lifetime 210d16h40m or more would do"}},
+		{"StrictForbidsTightLifetimes", "ksk lifetime 2d\nparent propagation_delay 2h ds_ttl 1d\nstrict on", []string{
+			"2 - ksk lifetime 2d is less than twice what a roll takes, " +
+				"publishing 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + publish_safety 1h) + " +
+				"changing the DS 1d3h (parent ds_ttl 1d + parent propagation_delay 2h + retire_safety 1h) + " +
+				"withdrawing the old key 2h5m (dnskey_ttl 1h + zone_propagation_delay 5m + retire_safety 1h) = 1d7h10m: " +
+				"a roll that is held up would still run when the next one is due; ksk lifetime 2d14h20m or more would do (strict is on)"}},
 		{"BitsMissing", "csk bits", []string{`2 - csk: bits: a value is missing`}},
 		{"BitsWord", "zsk bits many", []string{`2 - zsk: bits: "many" is not a number from 1 to 65535`}},
 		{"BitsForECDSA", "zsk bits 2048", []string{"2 - zsk bits 2048: keys of ECDSAP256SHA256 have one length, bits is for RSA only"}},

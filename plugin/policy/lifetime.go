@@ -7,10 +7,17 @@ import (
 	"time"
 )
 
-// HoldDown is the add hold-down time and the remove hold-down time of RFC 5011
-// sections 2.4.1 and 2.4.2: validators that keep a trust anchor by themselves
-// trust a new key, and forget a revoked one, after it.
-const HoldDown = 30 * day
+// RFC 5011's times, where the DS of a zone is a trust anchor that validators keep
+// by themselves.
+const (
+	// AddHoldDown is how long they take at most to trust a new key: the add
+	// hold-down time (section 2.4.1: 30 days) and, on both sides of it, the longest
+	// that they wait between two looks at the DNSKEY set (section 2.3: 15 days).
+	AddHoldDown = (30 + 2*15) * day
+	// RemoveHoldDown is how long a revoked key has to be seen: by one that looks
+	// as seldom as it may, and for the remove hold-down time (section 2.4.2: 30 days).
+	RemoveHoldDown = (15 + 30) * day
+)
 
 // term is one value in a sum.
 type term struct {
@@ -36,67 +43,83 @@ func sum(name string, terms ...term) wait {
 	return w
 }
 
-// publishing is how long a new key is shown before anything hangs on it: Ipub of
-// RFC 7583 sections 3.2.1 and 3.3.1, and a margin.
-func (p Policy) publishing() wait {
-	return sum("publishing", term{"dnskey_ttl", p.dnskeyTTL()},
-		term{"zone_propagation_delay", p.ZonePropagation}, term{"publish_safety", p.PublishSafety})
+// inCaches is how long caches may lack what is new in the DNSKEY set, and have
+// what is old: Ipub of RFC 7583 sections 3.2.1 and 3.3.1, and a margin.
+func (p Policy) inCaches(name string, margin term, more ...term) wait {
+	return sum(name, append(more, term{"dnskey_ttl", p.dnskeyTTL()}, term{"zone_propagation_delay", p.ZonePropagation}, margin)...)
 }
 
-// moving is how long it takes until the last signature is by the new key: Dsgn
-// of RFC 7583 section 3.2.1, by the schedule P + w.
-func (p Policy) moving() wait {
+// resigning is how long it takes until no cache has a signature by the old key:
+// Iret of RFC 7583 section 3.2.1, where Dsgn is P + w by the schedule. The
+// DNSKEY set is in every zone, and so is its TTL.
+func (p Policy) resigning(maxTTL time.Duration) []wait {
 	slot := SlotWidth(p.Validity, p.Refresh)
 	length := Period(p.Validity, p.Refresh) + slot
-	return wait{length, fmt.Sprintf("moving the signatures %s (signatures_validity %s - signatures_refresh %s in slots of %s)",
-		FormatDuration(length), FormatDuration(p.Validity), FormatDuration(p.Refresh), FormatDuration(slot))}
+	longest := term{"dnskey_ttl", p.dnskeyTTL()}
+	if maxTTL > longest.length {
+		longest = term{"the longest TTL", maxTTL}
+	}
+	return []wait{
+		{length, fmt.Sprintf("moving the signatures %s (signatures_validity %s - signatures_refresh %s in slots of %s)",
+			FormatDuration(length), FormatDuration(p.Validity), FormatDuration(p.Refresh), FormatDuration(slot))},
+		sum("forgetting the old ones", longest, term{"zone_propagation_delay", p.ZonePropagation}, p.margin()),
+	}
 }
 
 // delegating is how long it takes at least until no validator has the old DS:
-// DprpP + TTLds of RFC 7583 section 3.3.1, and a margin; how long the parent takes
-// to change it comes on top. Without a parent validators hold the key itself, and
-// RFC 5011 says how long (RFC 7583 section 3.3.4).
-func (p Policy) delegating() wait {
+// DprpP + TTLds of RFC 7583 section 3.3.1, and a margin; what the parent takes to
+// change it comes on top. Without a parent validators have the key itself: they
+// are to trust the new one before the old one is revoked (RFC 7583 section 3.3.4).
+func (p Policy) delegating() []wait {
 	if p.NoParent {
-		return sum("changing the trust anchor", term{"RFC 5011 add hold-down", HoldDown}, term{"remove hold-down", HoldDown})
+		return []wait{
+			p.inCaches("having the new key trusted", p.publishSafety(), term{"RFC 5011", AddHoldDown}),
+			p.inCaches("having the old one distrusted", p.retireSafety(), term{"RFC 5011", RemoveHoldDown}),
+		}
 	}
-	return sum("changing the DS", term{"parent ds_ttl", p.DSTTL},
-		term{"parent propagation_delay", p.ParentPropagation}, term{"retire_safety", p.RetireSafety})
+	return []wait{sum("changing the DS", term{"parent ds_ttl", p.DSTTL},
+		term{"parent propagation_delay", p.ParentPropagation}, p.margin())}
 }
 
-// retiring is how long the old key stays for what caches have of it: the rest
-// of Iret of RFC 7583 sections 3.2.1 and 3.3.1, and a margin.
-func (p Policy) retiring(longest term) wait {
-	return sum("retiring", longest, term{"zone_propagation_delay", p.ZonePropagation}, term{"retire_safety", p.RetireSafety})
-}
-
-// roll returns the parts of a roll. The longest TTL of the zone counts where its
-// signatures are by keys of the role; the DNSKEY set always is in the zone.
+// roll returns the parts of a roll, one after the other. Signatures and DS
+// change side by side: the longer way is told.
 func (p Policy) roll(r Role, maxTTL time.Duration) []wait {
-	longest := term{"dnskey_ttl", p.dnskeyTTL()}
-	if r.SignsZone() && maxTTL > longest.length {
-		longest = term{"the longest TTL", maxTTL}
-	}
-	parts := []wait{p.publishing()}
+	var longer []wait
 	if r.SignsZone() {
-		parts = append(parts, p.moving())
+		longer = p.resigning(maxTTL)
 	}
-	if r.SignsDNSKEY() {
-		parts = append(parts, p.delegating())
+	if ds := p.delegating(); r.SignsDNSKEY() && total(ds) > total(longer) {
+		longer = ds
 	}
-	return append(parts, p.retiring(longest))
+	parts := []wait{p.inCaches("publishing", p.publishSafety())}
+	return append(append(parts, longer...), p.inCaches("withdrawing the old key", p.retireSafety()))
+}
+
+func total(parts []wait) (length time.Duration) {
+	for _, part := range parts {
+		length += part.length
+	}
+	return length
+}
+
+func (p Policy) publishSafety() term { return term{"publish_safety", p.PublishSafety} }
+
+func (p Policy) retireSafety() term { return term{"retire_safety", p.RetireSafety} }
+
+// margin is the longer safety, where the new is waited for and the old at a time.
+func (p Policy) margin() term {
+	if p.PublishSafety > p.RetireSafety {
+		return p.publishSafety()
+	}
+	return p.retireSafety()
 }
 
 func (p Policy) dnskeyTTL() time.Duration { return time.Duration(p.DNSKEYTTL) * time.Second }
 
 // RollTime returns how long a roll of a role takes at least in a zone whose
-// longest TTL is maxTTL: the sum of what has to be waited for one after the other.
-func (p Policy) RollTime(r Role, maxTTL time.Duration) (total time.Duration) {
-	for _, part := range p.roll(r, maxTTL) {
-		total += part.length
-	}
-	return total
-}
+// longest TTL is maxTTL: from the new key's publication until no cache has
+// anything of the old one. What signing and the parent take comes on top.
+func (p Policy) RollTime(r Role, maxTTL time.Duration) time.Duration { return total(p.roll(r, maxTTL)) }
 
 // room says whether a lifetime has room for a roll.
 type room uint8
@@ -111,7 +134,7 @@ const (
 func (p Policy) room(r Role, maxTTL time.Duration) room {
 	life, need := p.Lifetime(r), p.RollTime(r, maxTTL)
 	switch {
-	case life == 0 || life >= 2*need:
+	case life <= 0 || life >= 2*need: // below 0 it is a fault by itself
 		return ample
 	case life > need:
 		return tight
@@ -178,11 +201,18 @@ func (p Policy) remedies(r Role, maxTTL time.Duration) []string {
 		return list
 	}
 	excess := need - (p.Lifetime(r) / 2).Truncate(time.Second)
-	if spread := spreadWithin(p.moving().length - excess); spread >= minSlots*minSlot {
-		list = append(list, "signatures_validity of at most "+FormatDuration(p.Refresh+spread))
+	offer := func(q Policy, maxTTL time.Duration, text string) {
+		if q.room(r, maxTTL) == ample {
+			list = append(list, text)
+		}
+	}
+	if spread := spreadWithin(total(p.resigning(0)[:1]) - excess); spread >= minSlots*minSlot {
+		q := p
+		q.Validity = p.Refresh + spread
+		offer(q, maxTTL, "signatures_validity of at most "+FormatDuration(q.Validity))
 	}
 	if ttl := maxTTL - excess; ttl >= p.dnskeyTTL() {
-		list = append(list, "TTLs of at most "+FormatDuration(ttl))
+		offer(p, ttl, "TTLs of at most "+FormatDuration(ttl))
 	}
 	return list
 }

@@ -76,6 +76,22 @@ func TestCheck_NamesTheInequalityInNumbers(t *testing.T) {
 			[]string{"workers -1: 1 to 1024 are possible, 0 is the default"}, nil},
 		{"MassChange", func(p *Policy) { p.MassChange = 101 },
 			[]string{"mass_change 101: a percentage is 0 to 100"}, nil},
+		{"LifetimeOfARoleThatTheSchemeLacks", func(p *Policy) { p.CSKLifetime = 365 * day },
+			[]string{"csk lifetime 365d: scheme split has no csk"}, nil},
+		{"LifetimeOfAZSKBesideACSK", func(p *Policy) { p.Scheme, p.ZSKLifetime = SchemeCSK, 0 },
+			[]string{"zsk lifetime 0s: scheme csk has no zsk"}, nil},
+		{"LifetimeNegative", func(p *Policy) { p.KSKLifetime = -time.Minute },
+			[]string{"ksk lifetime -1m is not between 1s and 3650d; unlimited is possible"}, nil},
+		{"LifetimeOfTenYears", func(p *Policy) { p.KSKLifetime = 3650 * day }, nil, nil},
+		{"LifetimeOverTenYears", func(p *Policy) { p.KSKLifetime = 3650*day + time.Second },
+			[]string{"ksk lifetime 3650d1s is not between 1s and 3650d; unlimited is possible"}, nil},
+		{"PurgeNever", func(p *Policy) { p.PurgeKeys = 0 }, nil, nil},
+		{"PurgeLate", func(p *Policy) { p.PurgeKeys = 36500 * day }, nil, nil},
+		{"PurgeNegative", func(p *Policy) { p.PurgeKeys = -time.Hour }, []string{"purge_keys -1h is less than 0"}, nil},
+		{"UnlimitedWithoutAParent", func(p *Policy) { p.NoParent = true }, nil, nil},
+		{"ParentNoneAndLocal", func(p *Policy) { p.NoParent, p.ParentLocal = true, true },
+			[]string{"parent none and parent local exclude each other"}, nil},
+		{"ParentLocalWithAgents", func(p *Policy) { p.ParentLocal, p.ParentAgents = true, []string{"192.0.2.1:53"} }, nil, nil},
 		{"ParentNoneWithAgents", func(p *Policy) { p.NoParent, p.ParentAgents = true, []string{"192.0.2.1:53"} },
 			[]string{"parent none and parent agents exclude each other"}, nil},
 		{"SeveralAtOnce", func(p *Policy) { p.Validity, p.DNSKEYTTL, p.Workers = 0, 0, 2000 },
@@ -97,6 +113,80 @@ func TestCheck_NamesTheInequalityInNumbers(t *testing.T) {
 				t.Errorf("warnings\n%q, want\n%q", texts(warnings), test.warnings)
 			}
 		})
+	}
+}
+
+// TestCheck_DelaysAreOneSecondToTenYears tries each on both sides of both borders.
+func TestCheck_DelaysAreOneSecondToTenYears(t *testing.T) {
+	for word, field := range map[string]func(p *Policy) *time.Duration{
+		"zone_propagation_delay":   func(p *Policy) *time.Duration { return &p.ZonePropagation },
+		"publish_safety":           func(p *Policy) *time.Duration { return &p.PublishSafety },
+		"retire_safety":            func(p *Policy) *time.Duration { return &p.RetireSafety },
+		"parent ds_ttl":            func(p *Policy) *time.Duration { return &p.DSTTL },
+		"parent propagation_delay": func(p *Policy) *time.Duration { return &p.ParentPropagation },
+	} {
+		for length, good := range map[time.Duration]bool{
+			-time.Second: false, 0: false, time.Second: true, 3650 * day: true, 3650*day + time.Second: false,
+		} {
+			p := Default()
+			p.Validity, p.ValidityDNSKEY, p.Refresh = 3650*day, 3650*day, 3649*day // not what is tried here
+			p.ZSKLifetime, p.ZonePropagation = 0, time.Second
+			*field(&p) = length
+			if good && word == "zone_propagation_delay" && length > day {
+				p.Refresh, p.DNSKEYTTL = 3650*day-time.Minute, 1
+				*field(&p) = p.Refresh - time.Second
+			}
+			want := []string{word + " " + FormatDuration(length) + " is not between 1s and 3650d"}
+			if good {
+				want = nil
+			}
+			if faults, _ := p.Check(); !slices.Equal(texts(faults), want) {
+				t.Errorf("%s %v: %q, want %q", word, length, texts(faults), want)
+			}
+		}
+	}
+}
+
+// TestCheck_RefreshOutlivesTheDNSKEYSet tries R against TTLkey + Dprp on both
+// sides of the border.
+func TestCheck_RefreshOutlivesTheDNSKEYSet(t *testing.T) {
+	for _, ttl := range []uint32{1, 2, 3600, 86400} {
+		for _, propagation := range []time.Duration{time.Second, 5 * time.Minute, 3 * day} {
+			need := time.Duration(ttl)*time.Second + propagation
+			for refresh, good := range map[time.Duration]bool{need - time.Second: false, need: true} {
+				p := Default()
+				p.DNSKEYTTL, p.ZonePropagation, p.Refresh = ttl, propagation, refresh
+				want := []string{"signatures_refresh " + FormatDuration(refresh) + " is less than dnskey_ttl " + FormatDuration(need-propagation) +
+					" + zone_propagation_delay " + FormatDuration(propagation) + " = " + FormatDuration(need) + ": caches would outlive signatures"}
+				if good {
+					want = nil
+				}
+				if faults, _ := p.Check(); !slices.Equal(texts(faults), want) {
+					t.Errorf("%q, want %q", texts(faults), want)
+				}
+			}
+		}
+	}
+}
+
+// TestCheckZone_RefreshOutlivesTTLsAndSecondaries tries R against the longest TTL
+// + Dprp and SOA expire + Dprp on both sides of the borders.
+func TestCheckZone_RefreshOutlivesTTLsAndSecondaries(t *testing.T) {
+	for _, propagation := range []time.Duration{time.Second, 5 * time.Minute, day} {
+		p := Default()
+		p.ZonePropagation = propagation
+		border := p.Refresh - propagation
+		for _, test := range []struct {
+			expire, ttl time.Duration
+			want        int
+		}{
+			{border, border, 0}, {border + time.Second, border, 1}, {border, border + time.Second, 1}, {border + time.Second, border + time.Second, 2},
+		} {
+			got := p.CheckZone(test.expire, test.ttl, true)
+			if len(got) != test.want {
+				t.Errorf("expire %v, TTL %v: %v, want %d warnings", test.expire, test.ttl, got, test.want)
+			}
+		}
 	}
 }
 

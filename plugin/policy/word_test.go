@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +113,28 @@ func TestWords_ComeBack(t *testing.T) {
 	}
 }
 
+func TestRole_TextComesBack(t *testing.T) {
+	for _, r := range []Role{KSK, ZSK, CSK} {
+		data, err := json.Marshal(map[string]Role{"role": r})
+		if want := `{"role":"` + r.String() + `"}`; string(data) != want || err != nil {
+			t.Errorf("%s is written as %s, %v", r, data, err)
+		}
+		var back map[string]Role
+		if err := json.Unmarshal(data, &back); back["role"] != r || err != nil {
+			t.Errorf("%s is read as %s, %v", data, back["role"], err)
+		}
+	}
+	for _, r := range []Role{0, 4} {
+		if text, err := r.MarshalText(); err == nil {
+			t.Errorf("role %d has the text %q", uint8(r), text)
+		}
+	}
+	role := ZSK
+	if err := role.UnmarshalText([]byte("SKS")); fmt.Sprint(err) != `role: "SKS" is not KSK, ZSK or CSK` || role != ZSK {
+		t.Errorf("SKS was read as %s, %v", role, err)
+	}
+}
+
 func TestParseDuration(t *testing.T) {
 	tests := []struct {
 		in   string
@@ -147,6 +171,16 @@ func TestParseDuration(t *testing.T) {
 		}
 		if err == nil && FormatDuration(got) != test.out {
 			t.Errorf("FormatDuration(%v) = %q, want %q", got, FormatDuration(got), test.out)
+		}
+	}
+}
+
+func TestFormatDuration_BelowZero(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Millisecond: "0s", -time.Second: "-1s", -25 * time.Hour: "-1d1h", math.MinInt64: "-106751d23h47m16s",
+	} {
+		if got := FormatDuration(d); got != want {
+			t.Errorf("%d is written as %q, want %q", d, got, want)
 		}
 	}
 }

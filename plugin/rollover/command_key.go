@@ -160,6 +160,9 @@ func (s *KeySet) Remove(o Order, id string) (Entry, error) {
 		return e, fmt.Errorf("key %s: %w", id, ErrUnknownKey)
 	}
 	if k.Gone() {
+		if o.Facts.Complete.IsZero() && s.Signed() {
+			return e, &Refusal{Why: "signatures still move from the keys of before to those of now, and this may be one of them"}
+		}
 		if !k.Foreign {
 			e.Actions = []Action{{Kind: DestroyKey, Key: id}}
 		}

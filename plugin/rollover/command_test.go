@@ -13,7 +13,7 @@ import (
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func order() Order {
-	return Order{At: noon, Who: "ops", Why: "test", Policy: policy.Default()}
+	return Order{At: noon, Who: "ops", Why: "test", Policy: policy.Default(), Facts: Facts{Complete: noon.Add(-time.Hour)}}
 }
 
 // inService returns a key that does all that its role says, for every cache.
@@ -408,6 +408,47 @@ func TestRemove_SaysFromWhenOnItIsSafe(t *testing.T) {
 	_, err = s.Remove(order(), "old")
 	if r := wantRefused(t, "at the parent", s, s, err, "unretentive"); !r.Earliest.IsZero() {
 		t.Errorf("got %s without a word of the parent", r.Earliest)
+	}
+}
+
+func TestRemove_NotWhileSignaturesMove(t *testing.T) {
+	s := split(Key{ID: "old", Role: policy.ZSK})
+	o := order()
+	o.Facts.Complete = time.Time{}
+	before := s.Clone()
+	_, err := s.Remove(o, "old")
+	wantRefused(t, "old", before, s, err, "signatures still move")
+}
+
+// After a start with a silent parent nothing moves that hangs on a DS.
+func TestStep_UnsureOfTheParentFreezesTheDSSide(t *testing.T) {
+	coming := inService("ksk2", policy.KSK).in(DS, Rumoured, Omnipresent)
+	coming.DSSeen = noon.Add(-99 * time.Hour)
+	coming.Records[DS].Since = coming.DSSeen
+	leaving := inService("old", policy.KSK).in(DS, Hidden, Hidden)
+	leaving.SetGoals(Hidden)
+	leaving.Retired = noon.Add(-99 * time.Hour)
+	for _, c := range []struct {
+		name   string
+		byHand bool
+		unsure string
+		moves  bool
+	}{{"sure", false, "", true}, {"unsure", false, "nobody has looked", false}, {"unsure, but told by hand", true, "nobody has looked", true}} {
+		s := split(coming, leaving)
+		for i := range s.Keys {
+			s.Keys[i].Algorithm, s.Keys[i].ByHand = policy.ECDSAP256SHA256, c.byHand
+		}
+		plan := Step(noon, policy.Default(), Facts{Served: noon.Add(-time.Hour), Complete: noon.Add(-time.Hour), Unsure: c.unsure}, s)
+		settled := plan.KeySet.Key("ksk2").state(DS) == Omnipresent
+		withdrawn := plan.KeySet.Key("old").state(DNSKEY) == Unretentive
+		if settled != c.moves || withdrawn != c.moves {
+			t.Errorf("%s: DS settled %t, key withdrawn %t", c.name, settled, withdrawn)
+		}
+		for _, r := range plan.Reasons {
+			if r.Key == "ksk2" && r.Record == DS && !c.moves && r.Waiting != c.unsure {
+				t.Errorf("%s: waits for %q", c.name, r.Waiting)
+			}
+		}
 	}
 }
 

@@ -25,6 +25,11 @@ type Facts struct {
 	// Parent is the last look at the parent; zero where there is none (parent none).
 	Parent Observation
 
+	// Unsure is why what is remembered of the parent cannot be relied on, such as
+	// a start after which its servers did not answer yet. Then nothing moves that
+	// hangs on a DS, save what an operator has confirmed.
+	Unsure string
+
 	// Freeze is why nothing may move now, such as a clock that jumped; Until is
 	// when that may be over, zero: when something changes.
 	Freeze string

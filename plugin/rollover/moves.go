@@ -35,7 +35,7 @@ func (st *step) move() bool {
 		return false
 	}
 	for _, a := range st.attempts() {
-		if len(a.changes) == 0 || a.resigns && !a.unwatched && !st.mayResign() {
+		if len(a.changes) == 0 || a.resigns && !a.unwatched && !st.mayResign() || st.f.Unsure != "" && st.hangsOnDS(a) {
 			continue
 		}
 		next := st.set.Clone()
@@ -65,6 +65,15 @@ func (st *step) obstacle() string {
 			"put back the right one, or take these DS records out of the parent zone", tags(st.f.Parent.Unknown))
 	}
 	return ""
+}
+
+// hangsOnDS reports whether an attempt is right only if the parent has what it
+// is remembered to have.
+func (st *step) hangsOnDS(a attempt) bool {
+	return slices.ContainsFunc(a.changes, func(c change) bool {
+		k := st.set.Key(c.key)
+		return c.record == DS || c.to == Unretentive && c.record != ZRRSIG && k.Role.SignsDNSKEY() && !k.ByHand
+	})
 }
 
 func because(why string) string {

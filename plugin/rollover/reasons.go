@@ -69,8 +69,11 @@ func (st *step) reason(k *Key, r Record) Reason {
 	if r == DS {
 		out.Do = st.sayDS(k)
 	}
-	if st.f.Freeze != "" {
+	switch {
+	case st.f.Freeze != "":
 		out.Waiting, out.When = st.f.Freeze, st.f.Until
+	case st.f.Unsure != "" && r == DS && !k.ByHand:
+		out.Waiting, out.When = st.f.Unsure, time.Time{}
 	}
 	return out
 }

@@ -211,7 +211,7 @@ func (st *step) settle() (changed bool) {
 
 // due returns what a record settles to, if its hold is over.
 func (st *step) due(k *Key, r Record) (c change, ok bool) {
-	if k.Records[r].Pending {
+	if k.Records[r].Pending || r == DS && st.f.Unsure != "" && !k.ByHand {
 		return c, false
 	}
 	c = change{k.ID, r, k.state(r)}

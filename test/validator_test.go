@@ -137,6 +137,12 @@ func newUnbound(t *testing.T, aggressive bool, zones ...upstream) *unbound {
 		conf = strings.Replace(conf, "stub-zone:\n  name: \".\"\n  stub-addr: 127.0.0.1@1\n", "", 1)
 	}
 	write(t, dir, map[string]string{"unbound.conf": conf})
+	return launchUnbound(t, dir, port)
+}
+
+// launchUnbound starts unbound on the unbound.conf in dir.
+func launchUnbound(t *testing.T, dir string, port int) *unbound {
+	t.Helper()
 	u := &unbound{
 		process: spawn(t, dir, tool(t, "unbound"), "-d", "-c", filepath.Join(dir, "unbound.conf")),
 		addr:    net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),

@@ -1,0 +1,241 @@
+package test
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// hasty is a policy whose waits are seconds: every hold of a roll, and the
+// period over which signatures are renewed, is as short as the rules allow.
+var hasty = []string{
+	"dnskey_ttl 2s",
+	"signatures_validity 60s",
+	"signatures_validity_dnskey 60s",
+	"signatures_refresh 55s",
+	"publish_safety 1s",
+	"retire_safety 1s",
+	"purge_keys 10s",
+}
+
+// stage is all that a live test runs: our server, perhaps a secondary of it, the
+// parent, a validating resolver that all questions go through.
+type stage struct {
+	*server
+	parent    *registry
+	resolver  *unbound
+	secondary string // its address; empty: there is none
+	prompt    string // seconds until every server has a new version
+
+	mu       sync.Mutex
+	policies map[string][]string // of each zone
+	ended    chan struct{}       // closed when the last story is over
+}
+
+// zoneOf returns the zone in which a story plays.
+func zoneOf(story string) string { return strings.ToLower(story) + "." + parentZone }
+
+// lively is a zone with short TTLs and names for all beats.
+func lively(serial int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "$TTL 2\n@ IN SOA ns1 hostmaster %d 1 1 604800 2\n@ IN NS ns1\nns1 IN A 127.0.0.1\n", serial)
+	b.WriteString("www IN A 192.0.2.80\nalias IN CNAME www\n*.wild IN TXT any\nsub IN NS ns.sub\nns.sub IN A 127.0.0.1\n")
+	for i := range hosts {
+		fmt.Fprintf(&b, "h%d IN A 192.0.2.%d\n", i, i)
+	}
+	return b.String()
+}
+
+// newStage starts everything. With a secondary the resolver asks it as well as
+// our server, and goes on asking it when ours is dead.
+func newStage(t *testing.T, policies map[string][]string, withSecondary bool) *stage {
+	t.Helper()
+	zones := slices.Sorted(maps.Keys(policies))
+	g := &stage{policies: policies, ended: make(chan struct{}), prompt: "1s", parent: newRegistry(t, zones...)}
+	g.server = &server{dir: t.TempDir(), port: freePort(t)}
+	g.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(g.port))
+	announce := 0
+	if withSecondary {
+		announce, g.prompt = freePort(t), "5s"
+		g.secondary = net.JoinHostPort("127.0.0.1", strconv.Itoa(announce))
+	}
+	for _, z := range zones {
+		write(t, g.dir, map[string]string{"db." + z: lively(1)})
+	}
+	g.configure(t, g.corefile())
+	g.launch(t)
+	servers := map[string][]string{}
+	for _, z := range zones {
+		g.signed(t, z)
+		servers[z] = append(servers[z], g.addr)
+	}
+	if withSecondary {
+		follow(t, secondaries[0], announce, g.port, zones)
+		for _, z := range zones {
+			servers[z] = append(servers[z], g.secondary)
+			until(t, "the secondary's copy of "+z, func() string {
+				_, problem := soa(g.secondary, z)
+				return problem
+			})
+		}
+	}
+	g.resolver = g.parent.resolver(t, servers)
+	for _, z := range zones {
+		g.delegate(t, z)
+	}
+	return g
+}
+
+// corefile makes the Corefile of all zones, each with the policy it has now.
+func (g *stage) corefile() string {
+	var b strings.Builder
+	notify := ""
+	if g.secondary != "" {
+		notify = " " + g.secondary
+	}
+	for _, z := range slices.Sorted(maps.Keys(g.policies)) {
+		properties := append(slices.Clone(hasty), g.policies[z]...)
+		properties = append(properties, "zone_propagation_delay "+g.prompt,
+			fmt.Sprintf("parent agents %s ds_ttl %ds propagation_delay 1s", g.parent.addr, dsTTL))
+		text := strings.Replace(block(z, "db."+z, properties...), "        parent none\n", "", 1)
+		b.WriteString(strings.Replace(text, "to *", "to *"+notify, 1))
+	}
+	return b.String()
+}
+
+// change gives a zone another policy and has the server read it, as an
+// operator does.
+func (g *stage) change(t *testing.T, zone string, policy ...string) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.policies[zone] = policy
+	g.configure(t, g.corefile())
+	// A server that was killed reads the file when it starts again.
+	g.cmd.Process.Signal(syscall.SIGUSR1)
+}
+
+// delegate puts a zone's first DS into the parent, as its CDS asks, and waits
+// until the resolver trusts the zone.
+func (g *stage) delegate(t *testing.T, zone string) {
+	t.Helper()
+	if slices.Contains(g.policies[zone], "cds off") {
+		g.parent.replace(t, zone, dsOf(dnskeys(t, g.addr, zone))...)
+	} else {
+		until(t, "CDS of "+zone, func() string {
+			var set []*dns.DS
+			for _, rr := range records(g.addr, zone, dns.TypeCDS) {
+				if cds, ok := rr.(*dns.CDS); ok && cds.Algorithm != 0 {
+					set = append(set, &cds.DS)
+				}
+			}
+			if len(set) == 0 {
+				return "none"
+			}
+			g.parent.replace(t, zone, set...)
+			return ""
+		})
+	}
+	until(t, "trust in "+zone, func() string {
+		v, msg := g.resolver.ask(t, "www."+zone, dns.TypeA)
+		if v != secure {
+			return fmt.Sprintf("%s: %v", v, msg)
+		}
+		return ""
+	})
+}
+
+// play runs a story on its zone, with questions asked all the time, and judges
+// what was answered meanwhile.
+func (g *stage) play(t *testing.T, name string, s story) {
+	t.Helper()
+	a := &actor{stage: g, zone: zoneOf(name)}
+	a.recorder = record(g.addr, g.parent.addr, a.zone)
+	a.watcher = watchZone(g.resolver, a.zone)
+	defer func() {
+		a.recorder.end()
+		a.watcher.end()
+		a.recorder.judge(t, s.keys, s.signatures)
+		a.watcher.judge(t)
+		if t.Failed() || testing.Verbose() {
+			t.Logf("%s, as it went:\n%s", a.zone, a.recorder.story())
+		}
+	}()
+	s.play(t, a)
+	// Once round all caches, for what comes only then.
+	a.rest(t)
+}
+
+// story is something that happens to the keys of a zone.
+type story struct {
+	name       string
+	policy     []string
+	keys       int  // the largest DNSKEY set it may make
+	signatures int  // the most signatures over one set
+	byHand     bool // the registry does not look at the zone's CDS
+	play       func(t *testing.T, a *actor)
+}
+
+// actor is a zone under a story.
+type actor struct {
+	*stage
+	zone     string
+	recorder *recorder
+	watcher  *watcher
+}
+
+// rest waits for so many more questions that each was asked several times.
+func (a *actor) rest(t *testing.T) {
+	t.Helper()
+	asked := func() int {
+		a.watcher.mu.Lock()
+		defer a.watcher.mu.Unlock()
+		return a.watcher.asked
+	}
+	enough := asked() + 200
+	until(t, "more questions", func() string {
+		if n := asked(); n < enough {
+			return fmt.Sprintf("%d of %d", n, enough)
+		}
+		return ""
+	})
+}
+
+// replaced waits until all keys with flags that were served at the beginning
+// are gone: from the DNSKEY set, as signers, and at the parent.
+func (a *actor) replaced(t *testing.T, what string, old map[string]*dns.DNSKEY) {
+	t.Helper()
+	a.recorder.wait(t, what, func(p picture) bool {
+		for public, k := range old {
+			if p.keys[public] != nil || p.shows(k.KeyTag()) {
+				return false
+			}
+		}
+		return len(p.keys) > 0
+	})
+}
+
+// shows reports whether a key with a tag is to be seen anywhere.
+func (p picture) shows(tag uint16) bool {
+	return slices.Contains(p.signers, tag) || slices.Contains(p.data, tag) || slices.Contains(p.ds, tag) ||
+		slices.Contains(p.cds, fmt.Sprint(tag))
+}
+
+// with returns the keys that have exactly these flags.
+func (p picture) with(flags uint16) map[string]*dns.DNSKEY {
+	found := map[string]*dns.DNSKEY{}
+	for public, k := range p.keys {
+		if k.Flags == flags {
+			found[public] = k
+		}
+	}
+	return found
+}

@@ -1,0 +1,230 @@
+package test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// The flags of keys (RFC 4034 section 2.1.1): a CSK has those of a KSK.
+const (
+	zskFlags = dns.ZONE
+	kskFlags = dns.ZONE | dns.SEP
+)
+
+// stories are the rollovers that run live. All play at once, each in a zone of
+// its own.
+var stories = []story{
+	{
+		name:   "ZSK",
+		policy: []string{"zsk lifetime 40s"},
+		keys:   3, signatures: 1,
+		play: func(t *testing.T, a *actor) {
+			for round := range 2 {
+				a.replaced(t, fmt.Sprintf("ZSK roll %d is over", round+1), a.recorder.view().with(zskFlags))
+			}
+		},
+	},
+	{
+		name:   "KSK",
+		policy: []string{"ksk lifetime 40s"},
+		keys:   3, signatures: 2,
+		play: func(t *testing.T, a *actor) {
+			for round := range 2 {
+				a.replaced(t, fmt.Sprintf("KSK roll %d is over", round+1), a.recorder.view().with(kskFlags))
+			}
+		},
+	},
+	{
+		name:   "CSK",
+		policy: []string{"scheme csk", "csk lifetime 45s"},
+		keys:   2, signatures: 2,
+		play: func(t *testing.T, a *actor) {
+			a.replaced(t, "CSK roll is over", a.recorder.view().keys)
+		},
+	},
+	{
+		name:   "Algorithm",
+		policy: []string{"algorithm ECDSAP256SHA256"},
+		keys:   4, signatures: 2,
+		play: func(t *testing.T, a *actor) {
+			old := a.recorder.view().keys
+			a.change(t, a.zone, "algorithm ED25519")
+			a.replaced(t, "the old algorithm is gone", old)
+		},
+	},
+	{
+		name:   "Scheme",
+		policy: []string{"scheme split"},
+		keys:   3, signatures: 2,
+		play: func(t *testing.T, a *actor) {
+			for _, scheme := range []string{"csk", "split"} {
+				old := a.recorder.view().keys
+				a.change(t, a.zone, "scheme "+scheme)
+				a.replaced(t, "scheme "+scheme, old)
+			}
+		},
+	},
+	{
+		name:   "Denial",
+		policy: []string{"denial nsec"},
+		keys:   2, signatures: 1,
+		play: func(t *testing.T, a *actor) {
+			for _, denial := range []string{"nsec3", "nsec"} {
+				a.change(t, a.zone, "denial "+denial)
+				until(t, "denial "+denial, func() string {
+					if n := len(records(a.addr, a.zone, dns.TypeNSEC3PARAM)); (n > 0) != (denial == "nsec3") {
+						return "not yet"
+					}
+					return ""
+				})
+				a.recorder.mark("-- denial %s", denial)
+				a.rest(t)
+			}
+		},
+	},
+	{
+		name: "Insecure",
+		keys: 2, signatures: 1,
+		play: goInsecureAndBack,
+	},
+	{
+		name:   "ByHand",
+		policy: []string{"cds off", "ksk lifetime 40s"},
+		keys:   3, signatures: 2,
+		byHand: true,
+		play:   rollByHand,
+	},
+}
+
+// goInsecureAndBack withdraws the DS through CDS (RFC 8078 section 4), then the
+// signatures, then signs again; the DS comes back by hand, since nothing in an
+// insecure zone can vouch for it.
+func goInsecureAndBack(t *testing.T, a *actor) {
+	a.watcher.expects(mayBeEither)
+	a.change(t, a.zone, "insecure on")
+	a.recorder.wait(t, "the parent has no DS", func(p picture) bool { return len(p.ds) == 0 })
+	a.recorder.wait(t, "the zone is unsigned", func(p picture) bool { return len(p.keys)+len(p.data) == 0 })
+	a.watcher.expects(mustBeInsecure)
+	a.rest(t)
+	a.watcher.expects(mayBeEither)
+	a.change(t, a.zone)
+	a.recorder.wait(t, "the zone is signed again", func(p picture) bool { return len(p.keys) > 0 && len(p.cds) > 0 })
+	a.delegate(t, a.zone)
+	a.rest(t)
+	a.watcher.expects(mustBeSecure)
+}
+
+// rollByHand has the operator bring the new DS to the parent.
+func rollByHand(t *testing.T, a *actor) {
+	old := a.recorder.view().with(kskFlags)
+	a.recorder.wait(t, "there is a new KSK", func(p picture) bool { return len(p.with(kskFlags)) == 2 })
+	a.rest(t)
+	keys := a.recorder.view().with(kskFlags)
+	for public := range old {
+		delete(keys, public)
+	}
+	a.parent.replace(t, a.zone, dsOf(slices.Collect(maps.Values(keys)))...)
+	a.recorder.mark("-- the operator has replaced the DS")
+	a.replaced(t, "KSK roll is over", old)
+}
+
+// TestRollover_NoQuestionIsEverBogus plays all stories on one server.
+func TestRollover_NoQuestionIsEverBogus(t *testing.T) {
+	t.Parallel()
+	g := newStage(t, cast(), false)
+	g.playAll(t)
+}
+
+// cast gives each story its zone.
+func cast() map[string][]string {
+	zones := map[string][]string{}
+	for _, s := range stories {
+		zones[zoneOf(s.name)] = s.policy
+	}
+	return zones
+}
+
+// TestRollover_KilledAtRandom_NoQuestionIsEverBogus plays them on a server that
+// dies again and again, as in a power cut, at any moment of any roll. BIND is its
+// secondary and answers meanwhile; each version that it was given must be whole.
+func TestRollover_KilledAtRandom_NoQuestionIsEverBogus(t *testing.T) {
+	t.Parallel()
+	g := newStage(t, cast(), true)
+	g.playAll(t, g.killer, g.checkCopies)
+}
+
+// playAll plays all stories at once, while the registry looks after their DS
+// and others do what they do, until the last story is over.
+func (g *stage) playAll(t *testing.T, others ...func(*testing.T)) {
+	t.Helper()
+	var looked []string
+	var all, aside sync.WaitGroup
+	for _, s := range stories {
+		if !s.byHand {
+			looked = append(looked, zoneOf(s.name))
+		}
+		all.Go(func() { t.Run(s.name, func(t *testing.T) { g.play(t, s.name, s) }) })
+	}
+	others = append(others, func(t *testing.T) { g.parent.watch(t, g.ended, g.addr, looked...) })
+	for i, other := range others {
+		aside.Go(func() { t.Run(fmt.Sprint("aside", i), other) })
+	}
+	all.Wait()
+	close(g.ended)
+	aside.Wait()
+}
+
+// killer kills the server at random moments and starts it again.
+func (g *stage) killer(t *testing.T) {
+	kills := 0
+	for {
+		life := time.NewTimer(time.Duration(1000+rand.IntN(7000)) * time.Millisecond)
+		select {
+		case <-g.ended:
+			t.Logf("killed %d times", kills)
+			return
+		case <-life.C:
+		}
+		g.mu.Lock()
+		g.kill()
+		g.launch(t)
+		g.mu.Unlock()
+		kills++
+	}
+}
+
+// checkCopies verifies every version that it finds at the secondary: by strict
+// rules, since each algorithm in the DNSKEY set must have signed everything.
+func (g *stage) checkCopies(t *testing.T) {
+	serials := map[string]uint32{}
+	versions := 0
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		for zone := range cast() {
+			serial, problem := soa(g.secondary, zone)
+			if problem != "" || serials[zone] == serial {
+				continue // the story of Insecure has versions without signatures
+			}
+			if old, ok := serials[zone]; ok && int32(serial-old) < 0 {
+				t.Errorf("%s: serial %d after %d", zone, serial, old)
+			}
+			serials[zone] = serial
+			versions++
+			verifyFile(t, zone, axfr(t, g.secondary, zone))
+		}
+		select {
+		case <-g.ended:
+			t.Logf("%d versions verified", versions)
+			return
+		case <-tick.C:
+		}
+	}
+}

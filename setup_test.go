@@ -41,6 +41,8 @@ func TestSetup(t *testing.T) {
 			new_keys always
 			algorithm ED25519
 			scheme csk
+			csk lifetime 365d
+			insecure off
 			automatic off
 			signatures_validity 30d
 			signatures_validity_dnskey 21d
@@ -52,13 +54,21 @@ func TestSetup(t *testing.T) {
 			verify full
 			strict on
 			allow any rewrite
-			parent agents 192.0.2.53
+			publish_safety 2h
+			retire_safety 2h
+			purge_keys never
+			zone_propagation_delay 10m
+			parent local agents 192.0.2.53 ds_ttl 1h propagation_delay 30m
+			cds on
 			mass_change 20
 		}`, ""},
 		{"unknown property", "autosign {\n fancy on\n}", "fancy"},
 		{"later work", "autosign {\n api 127.0.0.1:8053\n}", "api"},
 		{"algorithm 5", "autosign {\n algorithm RSASHA1\n}", "RSASHA1"},
 		{"two faults at once", "autosign {\n serial odd\n denial nsec5\n}", "nsec3"},
+		{"lifetime shorter than a roll", "autosign {\n zsk lifetime 5d\n}", "is not more than what a roll takes"},
+		{"lifetime of a role that the scheme lacks", "autosign {\n csk lifetime 1000d\n}", "scheme split has no csk"},
+		{"parent none and more", "autosign {\n parent none ds_ttl 1d\n}", "none stands alone"},
 		{"validity below refresh", "autosign {\n signatures_validity 3d\n}", "signatures_refresh"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,11 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
-
-	"github.com/miekg/dns"
+	"time"
 )
 
 // lastPort is the port that freePort handed out last. Ports lie below the range
@@ -21,19 +24,17 @@ var lastPort atomic.Int32
 
 func init() { lastPort.Store(int32(20000 + os.Getpid()*61%10000)) }
 
-// freePort returns a port that is free on the loopback addresses, UDP and TCP.
-func freePort(t *testing.T) int {
+// freePort returns a port that is free on the loopback addresses given, or on
+// 127.0.0.1, UDP and TCP.
+func freePort(t *testing.T, addresses ...string) int {
 	t.Helper()
+	if addresses == nil {
+		addresses = []string{"127.0.0.1"}
+	}
 	for range 100 {
 		port := int(lastPort.Add(1))
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		l.Close()
-		if err == nil {
-			u.Close()
+		taken := func(a string) bool { return !isFree(net.JoinHostPort(a, strconv.Itoa(port))) }
+		if !slices.ContainsFunc(addresses, taken) {
 			return port
 		}
 	}
@@ -41,50 +42,83 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
+func isFree(address string) bool {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	u, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	u.Close()
+	return true
+}
+
 // startNamed runs BIND, with recursion "yes" or "no", those lines of configuration
 // and those files, and returns its address.
 func startNamed(t *testing.T, recursion, conf string, files map[string]string) string {
 	t.Helper()
 	dir, port := t.TempDir(), freePort(t)
-	conf = fmt.Sprintf(namedConf, port, recursion) + conf
-	path := filepath.Join(dir, "named.conf")
-	if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	write(t, dir, map[string]string{"named.conf": fmt.Sprintf(namedConf, port, port, recursion) + conf})
+	write(t, dir, files)
+	serve(t, dir, namedReady, "named", "-g", "-n", "1", "-c", "named.conf")
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("named", "-g", "-n", "1", "-c", path)
+}
+
+// serve runs a server in dir until the test ends, and waits until it says that it
+// is ready.
+func serve(t *testing.T, dir string, ready *regexp.Regexp, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	out, err := cmd.StderrPipe()
+	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("this test needs BIND's named: %v", err)
+	cmd.Stdout, cmd.Stderr = in, in
+	err = cmd.Start()
+	in.Close()
+	if err != nil {
+		t.Fatalf("this test needs %s: %v", name, err)
 	}
+	silent := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
 	t.Cleanup(func() {
-		cmd.Process.Kill()
+		cmd.Process.Signal(syscall.SIGTERM)
+		silent.Reset(10 * time.Second) // nsd has children, which it ends when told to
 		cmd.Wait()
+		silent.Stop()
+		out.Close()
 	})
 	var said strings.Builder
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		fmt.Fprintln(&said, lines.Text())
-		if strings.HasSuffix(lines.Text(), " running") {
+		if ready.MatchString(lines.Text()) {
+			silent.Stop()
 			go io.Copy(io.Discard, out)
-			return fmt.Sprintf("127.0.0.1:%d", port)
+			return
 		}
 	}
-	t.Fatalf("named did not start:\n%s", said.String())
-	return ""
+	t.Fatalf("%s did not start:\n%s", name, said.String())
 }
+
+var namedReady = regexp.MustCompile(` running$`)
 
 const namedConf = `
 options {
 	directory ".";
+	port %d;
 	listen-on port %d { 127.0.0.1; };
 	listen-on-v6 { none; };
 	pid-file none;
@@ -152,30 +186,4 @@ func startResolver(t *testing.T, server string) string {
 		zone "org" { type forward; forward only; forwarders { %[1]s port %[2]s; }; };
 		zone "broken" { type forward; forward only; forwarders { %[1]s port %[2]s; }; };
 	`, host, port), nil)
-}
-
-// answering starts a server that answers every question over UDP with answer,
-// and over TCP with tcp; nil: not at all. It returns its address.
-func answering(t *testing.T, answer, tcp func(q *dns.Msg) *dns.Msg) string {
-	t.Helper()
-	port := freePort(t)
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	for network, answer := range map[string]func(*dns.Msg) *dns.Msg{"udp": answer, "tcp": tcp} {
-		if answer == nil && network == "tcp" {
-			continue
-		}
-		started := make(chan struct{})
-		server := &dns.Server{
-			Addr: address, Net: network, NotifyStartedFunc: func() { close(started) },
-			Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-				if answer != nil {
-					w.WriteMsg(answer(q))
-				}
-			}),
-		}
-		go server.ListenAndServe()
-		<-started
-		t.Cleanup(func() { server.Shutdown() })
-	}
-	return address
 }

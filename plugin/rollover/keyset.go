@@ -188,6 +188,38 @@ func (s KeySet) Clone() KeySet {
 	return s
 }
 
+// Jumped takes in that the clock jumped ahead by so much and is believed now:
+// time that did not pass is no hold, so what holds run from jumps with it.
+// Lifetimes go by the new time.
+func (s *KeySet) Jumped(now time.Time, by time.Duration) {
+	shift := func(list ...*time.Time) {
+		for _, t := range list {
+			if t.IsZero() {
+				continue
+			}
+			if *t = t.Add(by); t.After(now) {
+				*t = now
+			}
+		}
+	}
+	for i := range s.Keys {
+		k := &s.Keys[i]
+		for r := range records {
+			if st := &k.Records[r]; st.State == Rumoured || st.State == Unretentive {
+				shift(&st.Since)
+			}
+		}
+		shift(&k.DSSeen, &k.DSGone, &k.Revoked)
+	}
+	for _, l := range []*Longest{&s.DNSKEYTTL, &s.ZoneTTL, &s.DSTTL} {
+		for _, t := range []*time.Time{&l.Until, &l.LessUntil} {
+			if !t.IsZero() {
+				*t = t.Add(by)
+			}
+		}
+	}
+}
+
 // shown returns the IDs of keys of which the servers have a record.
 func (s *KeySet) shown(r Record) (ids []string) {
 	for i := range s.Keys {

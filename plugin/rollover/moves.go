@@ -113,6 +113,9 @@ func (st *step) make(a attempt, next KeySet) {
 	for _, c := range a.changes {
 		k := st.set.Key(c.key)
 		k.began(c, st.now)
+		if c.record == DS {
+			k.DSSeen, k.DSGone = time.Time{}, time.Time{} // what was seen before is no answer to this
+		}
 		if c.record == DS && c.to == Unretentive && st.p.NoParent && !st.p.Insecure {
 			k.Revoked = st.now // RFC 5011 section 2.1
 		}

@@ -163,7 +163,7 @@ func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
 	if has > 0 && lacks+unknown == 0 && k.DSSeen.IsZero() {
 		k.DSSeen = at
 	}
-	if lacks > 0 && has+unknown == 0 && k.DSGone.IsZero() {
+	if lacks > 0 && has+unknown == 0 && k.DSGone.IsZero() && st.acted(k, at) {
 		k.DSGone = at
 	}
 	s := k.Status(DS)
@@ -175,6 +175,24 @@ func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
 	case lacks > 0 && has+unknown == 0 && s.State == Omnipresent:
 		st.set1(k, DS, Rumoured, at, "no server of the parent has it any more")
 	}
+}
+
+// acted reports whether a look that found no DS of a key shows that the parent
+// has acted on its being withdrawn. A registry may have read the CDS before and
+// publish it later: that every server has another DS that is wanted shows it,
+// or that the time has passed which the parent takes.
+func (st *step) acted(k *Key, at time.Time) bool {
+	s := k.Records[DS]
+	if s.State != Unretentive {
+		return true
+	}
+	wanted := st.set.Delegated()
+	if len(wanted) == 0 {
+		return !at.Before(s.Since.Add(st.p.ParentPropagation))
+	}
+	return !slices.ContainsFunc(st.f.Parent.Servers, func(o Server) bool {
+		return !slices.ContainsFunc(o.Keys, func(id string) bool { return slices.Contains(wanted, id) })
+	})
 }
 
 // set1 sets a record of a key as a fact, not as a move.

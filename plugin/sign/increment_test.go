@@ -103,15 +103,39 @@ func (m *model) build(t testing.TB, prev *zone.Zone) *zone.Zone {
 	return build(t, "example.org", b.String(), prev)
 }
 
+// children chooses owners to which a DS is added as a parent does it that is
+// served here; most are delegations.
+func (m *model) children() (owners []string) {
+	for _, name := range slices.Sorted(maps.Keys(m.names)) {
+		if strings.Contains(m.names[name], " NS ") && m.r.IntN(3) == 0 {
+			owners = append(owners, name)
+		}
+	}
+	return owners
+}
+
+// withDS adds a DS set at those owners that are delegations.
+func withDS(t testing.TB, z *zone.Zone, owners []string) *zone.Zone {
+	for _, owner := range owners {
+		k, _ := z.Key(nil, wire(t, owner+".example.org"))
+		rd := append([]byte{0, 9, 13, 2}, make([]byte, 32)...)
+		if next, err := z.WithDS([]zone.DSSet{{Key: k, TTL: 300, RData: [][]byte{rd}}}); err == nil {
+			z = next
+		}
+	}
+	return z
+}
+
 // world is everything else that a signed zone depends on, changing at random.
 type world struct {
-	in   Input
-	keys int
+	in       Input
+	keys     int
+	unsigned bool
 }
 
 func (w *world) step(t testing.TB, r *rand.Rand) {
 	pol := policy.Default()
-	switch r.IntN(8) {
+	switch r.IntN(11) {
 	case 0, 1:
 		w.in.Now = w.in.Now.Add(time.Duration(r.Int64N(int64(3 * time.Hour))))
 	case 2:
@@ -136,7 +160,7 @@ func (w *world) step(t testing.TB, r *rand.Rand) {
 		w.in.Keys = []Key{w.in.Keys[0], w.in.Keys[g.ZoneSigners[0]]}
 		w.in.Keys[1].Published = true
 		g.ZoneSigners = []int{1}
-		w.in.Generations = []Generation{g}
+		w.in.Generations, w.in.DNSKEYSigners = []Generation{g}, []int{0}
 	case 7:
 		w.in.CDS = nil
 		if r.IntN(2) == 0 {
@@ -148,7 +172,41 @@ func (w *world) step(t testing.TB, r *rand.Rand) {
 				t.Fatal(err)
 			}
 		}
+	case 8: // another KSK, perhaps one that revokes itself
+		w.keys++
+		k := quickKey(t, policy.KSK, fmt.Sprint("ksk", w.keys))
+		if r.IntN(2) == 0 {
+			k = revoked(t, k)
+		}
+		w.in.Keys = append(slices.Clone(w.in.Keys), k)
+		w.in.DNSKEYSigners = append(slices.Clone(w.in.DNSKEYSigners), len(w.in.Keys)-1)
+	case 9:
+		w.in.DNSKEYSigners = w.in.DNSKEYSigners[:1]
+		for i := range w.in.Keys {
+			w.in.Keys[i].Published = w.in.Keys[i].Published && !w.in.Keys[i].revoked()
+		}
+	case 10:
+		w.unsigned = !w.unsigned
 	}
+}
+
+// revoked returns a key in the form in which it revokes itself.
+func revoked(t testing.TB, k Key) Key {
+	public, err := key.FromDNSKEY(k.DNSKEY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewKey(public.Revoked(), k.Published, k.Signer)
+}
+
+// input is what the world makes of a zone.
+func (w *world) input(z *zone.Zone, prev *zone.Signed) Input {
+	in := w.in
+	if w.unsigned {
+		in = Input{Unsigned: true, Denial: in.Denial, Salt: in.Salt, Now: in.Now}
+	}
+	in.Zone, in.Previous = z, prev
+	return in
 }
 
 func cds(k key.Key) ([][]byte, error) {
@@ -187,11 +245,9 @@ func TestSign_IncrementsEqualFromScratch(t *testing.T) {
 					w.step(t, m.r)
 				}
 				loaded = m.build(t, loaded)
-				in := w.in
-				in.Zone, in.Previous = loaded, last
-				stepwise, _ := signed(t, in)
-				in.Zone, in.Previous = m.build(t, nil), nil
-				scratch, _ := signed(t, in)
+				ds := m.children()
+				stepwise, _ := signed(t, w.input(withDS(t, loaded, ds), last))
+				scratch, _ := signed(t, w.input(withDS(t, m.build(t, nil), ds), nil))
 				equalSigned(t, fmt.Sprintf("step %d, %+v", step, w.in.Denial), stepwise, scratch)
 				last = stepwise
 			}

@@ -118,7 +118,9 @@ func (p Policy) dnskeyTTL() time.Duration { return time.Duration(p.DNSKEYTTL) * 
 
 // RollTime returns how long a roll of a role takes at least in a zone whose
 // longest TTL is maxTTL: from the new key's publication until no cache has
-// anything of the old one. What signing and the parent take comes on top.
+// anything of the old one. What signing and the parent take comes on top. With a
+// publish_safety over the retire_safety a KSK's roll is over a little earlier: the
+// old key may go while the new DS still has its margin.
 func (p Policy) RollTime(r Role, maxTTL time.Duration) time.Duration { return total(p.roll(r, maxTTL)) }
 
 // room says whether a lifetime has room for a roll.

@@ -33,12 +33,12 @@ type anchors struct {
 func (a *anchors) hand(keys []int) {
 	if len(a.validators) == 0 {
 		a.validators = []*validator{
-			{name: "that looks all the time", since: map[int]time.Time{}},
-			{name: "that looks seldom", late: true, since: map[int]time.Time{}},
+			{name: "that looks all the time"},
+			{name: "that looks seldom", late: true},
 		}
 	}
 	for _, v := range a.validators {
-		v.anchors = slices.Clone(keys)
+		v.anchors, v.since = slices.Clone(keys), map[int]time.Time{}
 	}
 }
 

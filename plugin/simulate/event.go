@@ -109,9 +109,7 @@ func (w *world) trouble(e Event) {
 			w.at(believed, func() { w.wakeAll() })
 		}
 	case Stop:
-		p := w.processes[w.rng.next()%uint64(len(w.processes))]
-		p.down = maxTime(p.down, until)
-		w.at(until, func() { w.wakeAt(p, w.now) })
+		w.stop(w.processes[w.rng.next()%uint64(len(w.processes))], until)
 	case FailStore:
 		w.noStore = maxTime(w.noStore, until)
 	case FailPublish:

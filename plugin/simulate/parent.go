@@ -24,6 +24,8 @@ type parent struct {
 	idle   time.Time
 
 	observation rollover.Observation
+	observed    time.Time     // true time of it
+	vain        int           // looks since something changed
 	phase       time.Duration // of the looks
 	planned     time.Time     // of the next look; zero: nothing new can be seen
 }
@@ -69,15 +71,16 @@ func (p *parent) late(w *world, d time.Duration) time.Duration {
 	return w.rng.upTo(d)
 }
 
-// asked notes that another version of the zone is served. If it asks for other
-// DS records, the registry will hear of it. Where the zone has no CDS a person
-// passes on the same.
+// asked notes that what is stored is served. If it asks for other DS records,
+// the registry will hear of it. Where the zone has no CDS a person passes on the
+// same.
 func (p *parent) asked(w *world) {
 	v := version{cds: w.set.Delegated(), withdraw: w.set.Withdrawn()}
 	if p.wanted.delegates(v) {
 		return
 	}
-	p.wanted = v
+	p.wanted, p.vain = v, 0
+	p.plan(w)
 	w.after(p.late(w, p.delay), func() { p.takeUp(w) })
 }
 
@@ -114,27 +117,51 @@ func (p *parent) serve(w *world) {
 	if fresh {
 		w.judge()
 	}
+	p.vain = 0
 	p.plan(w)
 }
 
-// plan plans the next look at the servers. Looks that could not show anything
-// new are left out.
+// eager is how many looks in a row may show nothing new before there is but
+// one a day.
+const eager = 48
+
+// plan plans the next look at the servers. Looks at a parent that nothing is
+// expected of are left out.
 func (p *parent) plan(w *world) {
 	if !p.planned.IsZero() {
 		return
 	}
+	every := p.look
+	if p.vain > eager {
+		every = max(every, 24*time.Hour)
+	}
 	since := w.now.Sub(w.setup.Start.Add(p.phase))
-	next := w.setup.Start.Add(p.phase + (since/p.look+1)*p.look)
-	p.planned = next
-	w.at(next, func() {
+	p.planned = w.setup.Start.Add(p.phase + (since/every+1)*every)
+	w.at(p.planned, func() {
 		p.planned = time.Time{}
+		p.vain++
 		p.observe(w)
+		for _, q := range w.processes {
+			w.wakeAt(q, w.now)
+		}
+		if w.delegating() {
+			p.plan(w)
+		}
 	})
 }
 
-// observe asks all servers, and wakes the processes with what they say.
+// delegating reports whether a DS is on its way.
+func (w *world) delegating() bool {
+	return slices.ContainsFunc(w.set.Keys, func(k rollover.Key) bool {
+		s := k.Status(rollover.DS)
+		return s.Pending || s.State == rollover.Rumoured || s.State == rollover.Unretentive
+	})
+}
+
+// observe asks all servers.
 func (p *parent) observe(w *world) {
-	o := rollover.Observation{At: w.clock.keys(w.now), Zone: p.zone, Next: w.clock.keys(w.now).Add(p.look)}
+	now := w.clock.keys(w.now)
+	o := rollover.Observation{At: now, Zone: p.zone, Next: now.Add(p.look)}
 	for _, s := range p.servers {
 		seen := rollover.Server{Name: s.name}
 		if w.now.Before(s.blind) {
@@ -145,14 +172,16 @@ func (p *parent) observe(w *world) {
 		}
 		o.Servers = append(o.Servers, seen)
 	}
-	p.observation = o
-	for _, q := range w.processes {
-		w.wakeAt(q, w.now)
-	}
+	p.observation, p.observed = o, w.now
 }
 
-// seen is the last look.
-func (p *parent) seen() rollover.Observation { return p.observation }
+// seen is the last look. It is not older than looks are apart.
+func (p *parent) seen(w *world) rollover.Observation {
+	if w.now.Sub(p.observed) >= p.look {
+		p.observe(w)
+	}
+	return p.observation
+}
 
 // agree reports whether every server has, or lacks, the DS of a key.
 func (p *parent) agree(id string, has bool) bool {

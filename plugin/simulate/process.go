@@ -10,9 +10,6 @@ import (
 	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
-// retry is how soon a process tries again what failed.
-const retry = time.Minute
-
 // maxRounds is how often a process may Step at one moment.
 const maxRounds = 64
 
@@ -25,7 +22,7 @@ type process struct {
 	serving  bool
 	served   time.Time // keys' time: since when the version carries all moves
 	complete time.Time // keys' time: since when one generation signs everything; zero: two do
-	wake     int       // number of the wake that counts
+	wake     time.Time // true time of the next look; zero: none is planned
 }
 
 // generation is keys that sign the zone from a moment on: each set of the zone
@@ -66,7 +63,7 @@ func (w *world) look(p *process) {
 		plan := w.step(w.clock.keys(w.now), w.policy, w.facts(p), w.set)
 		w.history.Steps++
 		if plan.Changed && w.now.Before(w.noStore) {
-			w.wakeAt(p, w.now.Add(retry))
+			w.wakeAt(p, w.noStore)
 			return
 		}
 		if plan.Changed {
@@ -77,8 +74,11 @@ func (w *world) look(p *process) {
 		w.generations()
 		published, ok := w.publish(p)
 		if !ok {
-			w.wakeAt(p, w.now.Add(retry))
+			w.wakeAt(p, w.noPublish)
 			return
+		}
+		if w.parent != nil {
+			w.parent.asked(w)
 		}
 		if !plan.Changed && !made && !published {
 			w.sleep(p, plan)
@@ -94,17 +94,20 @@ func (w *world) look(p *process) {
 func (w *world) others(p *process) {
 	for _, o := range w.processes {
 		if o != p {
-			w.wakeAt(o, w.now.Add(w.rng.upTo(w.setup.Policy.ZonePropagation)))
+			w.wakeAt(o, w.now.Add(w.rng.upTo(w.lag())))
 		}
 	}
 }
 
-// wakeAt has a process look at a moment, instead of what was planned.
+// wakeAt has a process look at a moment, unless it will before.
 func (w *world) wakeAt(p *process, t time.Time) {
-	p.wake++
-	n := p.wake
+	if !p.wake.IsZero() && !t.Before(p.wake) {
+		return
+	}
+	p.wake = t
 	w.at(t, func() {
-		if p.wake == n {
+		if p.wake.Equal(t) {
+			p.wake = time.Time{}
 			w.look(p)
 		}
 	})
@@ -123,7 +126,7 @@ func (w *world) sleep(p *process, plan rollover.Plan) {
 		sooner(w.gens[1].done)
 	}
 	if len(plan.Actions) > 0 {
-		sooner(w.clock.keys(w.now).Add(retry))
+		sooner(w.noKeys.Add(w.clock.offset))
 	}
 	if next.IsZero() {
 		return
@@ -144,7 +147,7 @@ func (w *world) facts(p *process) rollover.Facts {
 		f.Complete = time.Time{}
 	}
 	if w.parent != nil {
-		f.Parent = w.parent.seen()
+		f.Parent = w.parent.seen(w)
 	}
 	if until, frozen := w.clock.frozen(w.now); frozen {
 		f.Freeze, f.Until = "the clock jumped", until
@@ -259,6 +262,27 @@ func (w *world) expose(v version, now time.Time) {
 	}
 }
 
+// lag is how far the secondaries of a process lag. Where there are several
+// processes, half of what the policy allows for is their own.
+func (w *world) lag() time.Duration {
+	if len(w.processes) > 1 {
+		return w.setup.Policy.ZonePropagation / 2
+	}
+	return w.setup.Policy.ZonePropagation
+}
+
+// stop takes a process down. Its secondaries go on, unless there are others
+// that do.
+func (w *world) stop(p *process, until time.Time) {
+	p.down = maxTime(p.down, until)
+	w.at(until, func() { w.wakeAt(p, w.now) })
+	if len(w.processes) > 1 {
+		p.serving = false
+		w.caches.dnskey.serve(p.index, w.now, w.lag(), 0)
+		w.caches.zone.serve(p.index, w.now, w.lag(), 0)
+	}
+}
+
 // serve shows a version to resolvers.
 func (w *world) serve(p *process, v version) {
 	w.history.MostKeys = max(w.history.MostKeys, len(v.keys))
@@ -268,13 +292,11 @@ func (w *world) serve(p *process, v version) {
 	for i, g := range v.zone {
 		zone[i] = content{signers: c.indexes(g)}
 	}
-	lag := w.setup.Policy.ZonePropagation
+	lag := w.lag()
 	fresh := c.dnskey.serve(p.index, w.now, lag, v.dnskeyTTL, keys)
 	fresh = c.zone.serve(p.index, w.now, lag, v.zoneTTL, zone...) || fresh
 	if w.anchors != nil {
 		w.watch(keys)
-	} else {
-		w.parent.asked(w)
 	}
 	if fresh {
 		w.judge()

@@ -1,0 +1,216 @@
+package simulate
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+)
+
+var (
+	runs  = flag.Int("simulate.runs", 2000, "random simulations of the property test")
+	first = flag.Uint64("simulate.seed", 1, "seed of the first of them")
+)
+
+// TestRun_NeverBogus is the property that all of rollover is for: whatever the
+// policy, the parent, failures, clocks and operators, no mix of what caches may
+// hold fails to validate. It also holds every run to its end: rolls finish.
+func TestRun_NeverBogus(t *testing.T) {
+	steps, bogus := 0, 0
+	for seed := *first; seed < *first+uint64(*runs); seed++ {
+		s := random(seed)
+		h := Run(s)
+		steps += h.Steps
+		if !judgeRun(t, seed, s, h) {
+			if bogus++; bogus == 3 {
+				break
+			}
+		}
+	}
+	t.Logf("%d runs from seed %d, %d steps", *runs, *first, steps)
+}
+
+// judgeRun reports what is wrong with a run.
+func judgeRun(t *testing.T, seed uint64, s Setup, h *History) bool {
+	t.Helper()
+	if len(h.Bogus) > 0 {
+		t.Errorf("seed %d: %s: %s", seed, h.Bogus[0].At.Format(time.RFC3339), h.Bogus[0].Mix)
+		return false
+	}
+	if h.MostKeys > 10 {
+		t.Errorf("seed %d: %d keys in one DNSKEY set", seed, h.MostKeys)
+		return false
+	}
+	tags := map[uint16]bool{}
+	for _, k := range h.Keys {
+		if tags[k.Tag] {
+			t.Errorf("seed %d: tag %d twice", seed, k.Tag)
+		}
+		tags[k.Tag] = true
+	}
+	patience := stuckAfter(s)
+	for _, k := range h.Keys {
+		for r, spans := range k.Spans {
+			last := spans[len(spans)-1]
+			if last.To.Equal(h.End) && last.State.String() != "omnipresent" && h.End.Sub(last.From) > patience {
+				t.Errorf("seed %d: %s of %s is %s since %s; waiting: %v", seed, r, k.Name, last.State, last.From.Format(time.RFC3339), h.Waiting)
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// stuckAfter is how long a record of a quiet zone may be under way.
+func stuckAfter(s Setup) time.Duration {
+	d := s.Parent.Delay + s.Parent.Spread + s.Parent.Look + 2*s.Policy.Validity + 30*day
+	if s.Policy.NoParent {
+		d += 90 * day
+	}
+	return d
+}
+
+// generator makes setups.
+type generator struct{ *rand.Rand }
+
+func (g generator) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(g.Int64N(int64(high-low)/int64(time.Second)+1))*time.Second
+}
+
+func (g generator) one(n int) bool { return g.IntN(n) == 0 }
+
+// random makes a setup of a seed.
+func random(seed uint64) Setup {
+	g := generator{rand.New(rand.NewPCG(seed, 0))}
+	s := Setup{Zone: "example.org.", Seed: seed, Replicas: 1 + g.IntN(2)}
+	s.Policy = g.policy()
+	s.ZoneTTL = g.ttl(2 * day)
+	s.Parent = Parent{
+		Zone: "org.", Servers: 1 + g.IntN(4), Delay: g.between(0, 10*day), Spread: g.between(0, 2*day),
+		Look: g.between(5*time.Minute, day), TTL: g.ttl(3 * day),
+	}
+	s.For = g.between(300*day, 700*day)
+	quiet := 2 * stuckAfter(s)
+	current := s.Policy
+	for at := g.between(0, 20*day); at < s.For && len(s.Events) < 16; at += g.between(0, 40*day) {
+		e := g.event(at, &current, s)
+		s.Events = append(s.Events, e)
+		if current.Insecure { // a DS that comes and goes unseen is bound by that alone
+			s.Parent.Spread = min(s.Parent.Spread, s.Policy.ParentPropagation)
+		}
+		if e.Kind == SetPolicy && current.Insecure && current.NoParent { // only operators know when validators have heard of it
+			for _, wait := range []time.Duration{10 * day, 200 * day} {
+				s.Events = append(s.Events, Event{At: at + wait, Kind: Confirm})
+				s.For = max(s.For, at+wait+quiet)
+			}
+		}
+		if e.Kind == Hold {
+			s.Events = append(s.Events, Event{At: at + g.between(0, 20*day), Kind: Resume})
+		}
+		s.For = max(s.For, at+e.For+quiet)
+	}
+	if slices.ContainsFunc(s.Events, func(e Event) bool { return e.Kind == Emergency }) { // safeties make up for a clock that runs ahead; emergencies have none
+		s.Events = slices.DeleteFunc(s.Events, func(e Event) bool { return e.Kind == Jump && e.For > 0 })
+	}
+	return s
+}
+
+func (g generator) ttl(most time.Duration) uint32 {
+	return uint32(g.between(time.Minute, most) / time.Second)
+}
+
+// policy makes a policy without faults.
+func (g generator) policy() policy.Policy {
+	for {
+		p := policy.Default()
+		g.vary(&p)
+		if faults, _ := p.Check(); len(faults) == 0 {
+			return p
+		}
+	}
+}
+
+func (g generator) vary(p *policy.Policy) {
+	p.Algorithm = []policy.Algorithm{policy.ECDSAP256SHA256, policy.ECDSAP384SHA384, policy.ED25519}[g.IntN(3)]
+	if g.one(3) {
+		p.Scheme = policy.SchemeCSK
+	}
+	lifetime := func(low time.Duration) time.Duration {
+		if g.one(3) {
+			return 0
+		}
+		return g.between(low, 400*day)
+	}
+	p.ZSKLifetime, p.KSKLifetime, p.CSKLifetime = lifetime(20*day), lifetime(60*day), lifetime(60*day)
+	p.Validity = g.between(4*day, 30*day)
+	p.ValidityDNSKEY = p.Validity
+	p.Refresh = g.between(day, p.Validity)
+	p.DNSKEYTTL = g.ttl(day)
+	p.PublishSafety, p.RetireSafety = g.between(0, 2*time.Hour), g.between(0, 2*time.Hour)
+	p.PurgeKeys = g.between(day, 100*day)
+	p.ZonePropagation = g.between(time.Minute, 12*time.Hour)
+	p.ParentPropagation = g.between(time.Minute, 6*time.Hour)
+	p.DSTTL = g.between(time.Minute, 2*day)
+	p.CDS = !g.one(4)
+	p.NoParent = g.one(8)
+}
+
+// event makes something happen at a moment.
+func (g generator) event(at time.Duration, p *policy.Policy, s Setup) Event {
+	e := Event{At: at, Kind: []Kind{
+		Roll, Emergency, Hold, Confirm, Delete, SetPolicy, SetPolicy, SetTTL,
+		Jump, Stop, FailStore, FailPublish, FailKeys, Idle, Blind, SetParentTTL,
+	}[g.IntN(16)]}
+	roles := p.Roles()
+	e.Role = roles[g.IntN(len(roles))]
+	switch e.Kind {
+	case Delete, FailKeys, Stop, FailStore, FailPublish:
+		e.For = g.between(0, 10*day)
+	case Idle, Blind:
+		e.For = g.between(0, 40*day)
+	case Jump:
+		e.For = g.jump(p)
+	case SetTTL:
+		e.TTL = g.ttl(3 * day)
+	case SetParentTTL: // it is not lowered: that could not be seen in time
+		e.TTL = s.Parent.TTL + g.ttl(day)
+	case SetPolicy:
+		*p = g.change(*p)
+		next := *p
+		e.Policy, e.Text = &next, fmt.Sprint(next.Algorithm, " ", next.Scheme, " insecure ", next.Insecure)
+	}
+	return e
+}
+
+// jump is one back, or one ahead within what a policy allows for.
+func (g generator) jump(p *policy.Policy) time.Duration {
+	if g.one(2) {
+		return -g.between(0, 20*day)
+	}
+	return min(g.between(0, 59*time.Minute), p.PublishSafety, p.RetireSafety) / 16
+}
+
+// change makes another policy of one, within what the world takes for given.
+func (g generator) change(was policy.Policy) policy.Policy {
+	for {
+		p := was
+		switch g.IntN(4) {
+		case 0:
+			p.Algorithm = []policy.Algorithm{policy.ECDSAP256SHA256, policy.ECDSAP384SHA384, policy.ED25519}[g.IntN(3)]
+		case 1:
+			p.Scheme = policy.SchemeSplit + policy.SchemeCSK - p.Scheme
+		case 2:
+			p.Insecure = !p.Insecure
+		case 3:
+			g.vary(&p)
+			p.NoParent, p.ZonePropagation, p.ParentPropagation = was.NoParent, was.ZonePropagation, was.ParentPropagation
+		}
+		if faults, _ := p.Check(); len(faults) == 0 {
+			return p
+		}
+	}
+}

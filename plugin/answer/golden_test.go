@@ -44,7 +44,7 @@ func questions(t testing.TB) []string {
 // TestAppend_transcripts compares the answers to the questions with the
 // transcripts, which are to be read: each record is one that a person agreed to.
 func TestAppend_transcripts(t *testing.T) {
-	for _, m := range []mode{modes[0], modes[1], modes[3]} {
+	for _, m := range []mode{modes[0], modes[1], modes[3], insecure} {
 		t.Run(m.name, func(t *testing.T) {
 			s := corners(t, m)
 			hashed := hashedNames(s)

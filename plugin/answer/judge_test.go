@@ -196,3 +196,66 @@ func FuzzAppend(f *testing.F) {
 		}
 	})
 }
+
+// TestAppend_insecure compares answers from zones that have gone insecure with
+// the slow lookup, with DO and without: nothing of DNSSEC is in them.
+func TestAppend_insecure(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 2))
+	for range 12 {
+		octets := make([]byte, 600)
+		for i := range octets {
+			octets[i] = byte(r.Uint32())
+		}
+		choose := &choices{octets}
+		rrs := parse(t, "example.org.", choose.zone())
+		z, err := build(t, "example.org.", rrs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newCourt(t, newTestSigner().zone(z, insecure))
+		for range 40 {
+			name, typ := choose.question(rrs)
+			if err := c.unsigned(t, name, typ); err != nil {
+				t.Fatalf("%v\nin the zone\n%v", err, rrs)
+			}
+		}
+	}
+	s := corners(t, insecure)
+	c := newCourt(t, s)
+	for _, text := range append(questions(t), everyName(s)...) {
+		q := query(t, text)
+		name, _, _ := dns.UnpackDomainName(q.Name, 0)
+		if err := c.unsigned(t, name, q.Type); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// unsigned asks a question with and without DO and compares the answers with
+// what is expected and with each other.
+func (c *court) unsigned(t testing.TB, name string, typ uint16) error {
+	q := &Query{Name: wire(t, name), Type: typ, Class: dns.ClassINET, EDNS: true, DO: true, UDPSize: 1232, MaxSize: 65535, Now: testNow}
+	secure, _ := ask(t, c.zone, q)
+	q.DO = false
+	plain, _ := ask(t, c.zone, q)
+	if a, b := summary(secure), summary(plain); a != b {
+		return fmt.Errorf("%s %s: with DO\n%s\nwithout\n%s", name, dns.Type(typ), a, b)
+	}
+	if opt := secure.IsEdns0(); opt == nil || !opt.Do() {
+		return fmt.Errorf("%s %s: the DO flag is not given back (RFC 3225 section 3)", name, dns.Type(typ))
+	}
+	if err := c.ref.Lookup(name, typ).Check(plain); err != nil {
+		return fmt.Errorf("%s %s: %w\n%v", name, dns.Type(typ), err, plain)
+	}
+	for _, rr := range slices.Concat(secure.Answer, secure.Ns, secure.Extra) {
+		switch h := rr.Header(); h.Rrtype {
+		case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeDNSKEY:
+			return fmt.Errorf("%s %s: %v from an unsigned zone", name, dns.Type(typ), rr)
+		case dns.TypeDS:
+			if typ != dns.TypeDS && typ != dns.TypeANY {
+				return fmt.Errorf("%s %s: %v that was not asked for", name, dns.Type(typ), rr)
+			}
+		}
+	}
+	return nil
+}

@@ -20,6 +20,7 @@ const testNow = 1_800_000_000
 // mode is a way to deny existence.
 type mode struct {
 	name          string
+	unsigned      bool
 	nsec3, optOut bool
 	salt          []byte
 	iterations    uint16
@@ -31,6 +32,9 @@ var modes = []mode{
 	{name: "nsec3 salted", nsec3: true, salt: []byte{0xab, 0xcd}, iterations: 3},
 	{name: "optout", nsec3: true, optOut: true},
 }
+
+// insecure is no way at all: a zone that has gone insecure.
+var insecure = mode{name: "unsigned", unsigned: true}
 
 // testSigner signs zones by the definitions of RFC 4034 and RFC 5155, one
 // record at a time, with one Ed25519 key.
@@ -113,6 +117,9 @@ func (k *testSigner) zone(z *zone.Zone, m mode) *zone.Signed {
 		param := append([]byte{1, 0, byte(m.iterations >> 8), byte(m.iterations), byte(len(m.salt))}, m.salt...)
 		apex = append(apex, zone.ApexSet{Type: zone.TypeNSEC3PARAM, TTL: 0, RData: [][]byte{param}})
 	}
+	if m.unsigned {
+		return plain(z, negative)
+	}
 	z = z.WithApex(apex)
 	s := &zone.Signed{
 		Zone: z, NegativeTTL: negative, Serial: binary.BigEndian.Uint32(soa[len(soa)-20:]),
@@ -139,6 +146,21 @@ func (k *testSigner) zone(z *zone.Zone, m mode) *zone.Signed {
 				set := zone.Set{Type: zone.TypeNSEC, TTL: negative, Count: 1, Data: rd}
 				sigs.Add(k.sign(s, zone.AppendWire(nil, b.Key(i), z.Origin()), b.Key(i), set))
 			}
+			sigs.Close()
+		}
+		s.Blocks = append(s.Blocks, &zone.SignedBlock{Block: b, Sigs: sigs.Sigs()})
+	}
+	return s
+}
+
+// plain returns a zone without signatures as it is served.
+func plain(z *zone.Zone, negative uint32) *zone.Signed {
+	soa, _ := z.SOA()
+	s := &zone.Signed{Zone: z, NegativeTTL: negative, Serial: binary.BigEndian.Uint32(soa[len(soa)-20:]),
+		Unsigned: true, Expiry: zone.Never, Due: zone.Never}
+	for _, b := range z.Blocks() {
+		sigs := zone.NewSigsBuilder(0, 0, 0)
+		for range b.NumSets() + b.Len() {
 			sigs.Close()
 		}
 		s.Blocks = append(s.Blocks, &zone.SignedBlock{Block: b, Sigs: sigs.Sigs()})

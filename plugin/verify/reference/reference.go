@@ -121,6 +121,7 @@ type Zone struct {
 	names  map[string]Name // owners of records
 	exists map[string]bool // owners that are not occluded, and what is above them
 	nsec   bool            // its names own NSEC records
+	signed bool            // its sets have signatures
 }
 
 // New takes the records of a zone, signed or not.
@@ -131,7 +132,10 @@ func New(origin string, records []dns.RR) *Zone {
 		case dns.TypeNSEC:
 			z.nsec = true
 			continue
-		case dns.TypeRRSIG, dns.TypeNSEC3:
+		case dns.TypeRRSIG:
+			z.signed = true
+			continue
+		case dns.TypeNSEC3:
 			continue
 		}
 		name := ParseName(rr.Header().Name)
@@ -258,7 +262,7 @@ func (z *Zone) at(e *Expected, node Name, qtype uint16) bool {
 		}
 		e.Sets = append(e.Sets, named)
 	}
-	special := qtype == dns.TypeRRSIG || qtype == dns.TypeNSEC && z.nsec // not kept here
+	special := qtype == dns.TypeRRSIG && z.signed || qtype == dns.TypeNSEC && z.nsec // not kept here
 	if len(e.Sets) == 0 && !(special && len(sets) > 0) {
 		e.Kind, e.Empty = NoData, len(sets) == 0
 	}

@@ -89,8 +89,8 @@ func (o Observer) targets(ctx context.Context, zone string) ([]dsync, error) {
 		if err != nil {
 			return nil, err
 		}
-		list, any := dsyncIn(m)
-		if any {
+		list, found := dsyncIn(m)
+		if found {
 			return wanted(list)
 		}
 		switch apex := apexAbove(m, rest); {
@@ -126,12 +126,12 @@ func apexAbove(m *dns.Msg, name string) string {
 
 // dsyncIn returns the DSYNC records in an answer that can be read, and whether
 // there are any. The library does not know the type (RFC 3597).
-func dsyncIn(m *dns.Msg) (list []dsync, any bool) {
+func dsyncIn(m *dns.Msg) (list []dsync, found bool) {
 	for _, rr := range m.Answer {
 		if rr.Header().Rrtype != typeDSYNC || rr.Header().Class != dns.ClassINET {
 			continue
 		}
-		any = true
+		found = true
 		var raw dns.RFC3597
 		if raw.ToRFC3597(rr) != nil {
 			continue
@@ -140,7 +140,7 @@ func dsyncIn(m *dns.Msg) (list []dsync, any bool) {
 			list = append(list, d)
 		}
 	}
-	return list, any
+	return list, found
 }
 
 // parseDSYNC reads RDATA in hexadecimal.

@@ -16,10 +16,11 @@ const (
 	// udpSize is the longest answer taken over UDP: it fits one Ethernet packet
 	// (DNS flag day 2020).
 	udpSize = 1232
-	// udpTries is how often a question is sent over UDP, and udpWait how long
-	// each is waited for, at most; tcpWait is how long TCP may take.
+	// udpTries is how often a question is sent over UDP; udpWait is how long the
+	// first is waited for, each further one that much longer. tcpWait is how long
+	// TCP may take.
 	udpTries = 3
-	udpWait  = 1500 * time.Millisecond
+	udpWait  = 500 * time.Millisecond
 	tcpWait  = 4 * time.Second
 )
 
@@ -48,8 +49,8 @@ func (q query) message() *dns.Msg {
 // ask sends a message to one server over UDP, and over TCP when the answer does
 // not fit, none comes, or one that cannot be trusted.
 func ask(ctx context.Context, address string, m *dns.Msg) (answer *dns.Msg, err error) {
-	for range udpTries {
-		answer, err = exchange(ctx, "udp", address, m, udpWait)
+	for i := range udpTries {
+		answer, err = exchange(ctx, "udp", address, m, udpWait*time.Duration(i+1))
 		if err == nil || errors.Is(err, errDoubt) || ctx.Err() != nil {
 			break
 		}

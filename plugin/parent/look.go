@@ -134,7 +134,7 @@ func (o Observer) askParent(ctx context.Context, zone string) (string, []Server,
 	}
 	list, err := o.serversOf(ctx, parent)
 	if err != nil {
-		return "", nil, err
+		return "", nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	q := query{name: zone, qtype: dns.TypeDS}
 	each(list, func(s *Server) {

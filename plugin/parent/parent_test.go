@@ -19,6 +19,7 @@ func tags(list []DS) (out []uint16) {
 }
 
 func TestDS_KnowsAbsenceFromIgnorance(t *testing.T) {
+	t.Parallel()
 	first, second := startParent(t)
 	resolver, rootServer := startResolver(t, first), startRoot(t)
 	one, two, root := []string{first}, []string{first, second}, []string{rootServer}
@@ -94,27 +95,9 @@ func TestDS_GoesToTCPWhenTheAnswerIsLong(t *testing.T) {
 
 func TestDS_BelievesOnlyWhatIsShown(t *testing.T) {
 	const zone = "example.org."
-	reply := func(rcode int, records ...string) func(q *dns.Msg) *dns.Msg {
-		return func(q *dns.Msg) *dns.Msg {
-			m := new(dns.Msg).SetRcode(q, rcode)
-			m.Authoritative = true
-			for _, text := range records {
-				rr, err := dns.NewRR(text)
-				if err != nil {
-					t.Error(err)
-				}
-				if _, isSOA := rr.(*dns.SOA); isSOA {
-					m.Ns = append(m.Ns, rr)
-				} else {
-					m.Answer = append(m.Answer, rr)
-				}
-			}
-			return m
-		}
-	}
 	const soa = "org. 60 SOA a. b. 1 2 3 4 5"
 	truncated := func(q *dns.Msg) *dns.Msg {
-		m := reply(dns.RcodeSuccess, "example.org. 60 DS 9 13 2 00")(q)
+		m := reply(t, dns.RcodeSuccess, "example.org. 60 DS 9 13 2 00")(q)
 		m.Truncated = true
 		return m
 	}
@@ -124,21 +107,21 @@ func TestDS_BelievesOnlyWhatIsShown(t *testing.T) {
 		tags     []uint16
 		want     string
 	}{
-		{"no DS and an SOA of the parent", reply(dns.RcodeSuccess, soa), nil, nil, ""},
-		{"no name and an SOA of the root", reply(dns.RcodeNameError, ". 60 SOA a. b. 1 2 3 4 5"), nil, nil, ""},
-		{"no DS and nothing else", reply(dns.RcodeSuccess), nil, nil, "without the SOA"},
-		{"no name and nothing else", reply(dns.RcodeNameError), nil, nil, "without the SOA"},
-		{"no DS and an SOA from elsewhere", reply(dns.RcodeSuccess, "net. 60 SOA a. b. 1 2 3 4 5"), nil, nil, "without the SOA"},
-		{"a DS of another name", reply(dns.RcodeSuccess, "example.net. 60 DS 1 13 2 00"), nil, nil, "without the SOA"},
-		{"the same DS twice", reply(dns.RcodeSuccess, "Example.org. 60 DS 1 13 2 00", "example.org. 60 DS 1 13 2 00"), nil, []uint16{1}, ""},
-		{"an error of the server", reply(dns.RcodeNotImplemented, soa), nil, nil, "answers NOTIMP"},
+		{"no DS and an SOA of the parent", reply(t, dns.RcodeSuccess, soa), nil, nil, ""},
+		{"no name and an SOA of the root", reply(t, dns.RcodeNameError, ". 60 SOA a. b. 1 2 3 4 5"), nil, nil, ""},
+		{"no DS and nothing else", reply(t, dns.RcodeSuccess), nil, nil, "without the SOA"},
+		{"no name and nothing else", reply(t, dns.RcodeNameError), nil, nil, "without the SOA"},
+		{"no DS and an SOA from elsewhere", reply(t, dns.RcodeSuccess, "net. 60 SOA a. b. 1 2 3 4 5"), nil, nil, "without the SOA"},
+		{"a DS of another name", reply(t, dns.RcodeSuccess, "example.net. 60 DS 1 13 2 00"), nil, nil, "without the SOA"},
+		{"the same DS twice", reply(t, dns.RcodeSuccess, "Example.org. 60 DS 1 13 2 00", "example.org. 60 DS 1 13 2 00"), nil, []uint16{1}, ""},
+		{"an error of the server", reply(t, dns.RcodeNotImplemented, soa), nil, nil, "answers NOTIMP"},
 		{"another question", func(q *dns.Msg) *dns.Msg {
-			m := reply(dns.RcodeSuccess, soa)(q)
+			m := reply(t, dns.RcodeSuccess, soa)(q)
 			m.Question[0].Qtype = dns.TypeA
 			return m
 		}, nil, nil, "127.0.0.1:"},
-		{"silent over UDP", nil, reply(dns.RcodeSuccess, "example.org. 60 DS 1 13 2 00"), []uint16{1}, ""},
-		{"cut, the whole over TCP", truncated, reply(dns.RcodeSuccess, "example.org. 60 DS 1 13 2 00"), []uint16{1}, ""},
+		{"silent over UDP", nil, reply(t, dns.RcodeSuccess, "example.org. 60 DS 1 13 2 00"), []uint16{1}, ""},
+		{"cut, the whole over TCP", truncated, reply(t, dns.RcodeSuccess, "example.org. 60 DS 1 13 2 00"), []uint16{1}, ""},
 		{"cut, nothing over TCP", truncated, nil, nil, "connection refused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -173,6 +156,7 @@ func TestDS_AsksAsTheContractSays(t *testing.T) {
 }
 
 func TestDS_KeepsTheDeadline(t *testing.T) {
+	t.Parallel()
 	silent := answering(t, nil, nil)
 	for name, o := range map[string]Observer{
 		"agents":    {Agents: []string{silent, silent}},
@@ -200,21 +184,5 @@ func TestDS_StopsWhenCancelled(t *testing.T) {
 	_, err := Observer{Agents: []string{silent}}.DS(ctx, "example.org.")
 	if took := time.Since(began); !errors.Is(err, ErrUnreachable) || !errors.Is(err, context.Canceled) || took > time.Second {
 		t.Errorf("after %s: %v", took, err)
-	}
-}
-
-func TestWithPort(t *testing.T) {
-	for in, want := range map[string]string{
-		"192.0.2.1":          "192.0.2.1:53",
-		"192.0.2.1:5353":     "192.0.2.1:5353",
-		"2001:db8::1":        "[2001:db8::1]:53",
-		"[2001:db8::1]":      "[2001:db8::1]:53",
-		"[2001:db8::1]:5353": "[2001:db8::1]:5353",
-		"fe80::1%eth0":       "[fe80::1%eth0]:53",
-		"ns.example.net":     "ns.example.net:53",
-	} {
-		if got := withPort(in); got != want {
-			t.Errorf("%s: got %s, want %s", in, got, want)
-		}
 	}
 }

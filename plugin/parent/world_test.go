@@ -216,6 +216,7 @@ func (w *world) unboundResolver(t *testing.T) string {
 `, port, dir)
 	for zone, address := range map[string]string{
 		".": rootAddr, "jp.": bindAddr, "org.": bindAddr, "city.ise.mie.jp.": childAddr, "plain.jp.": childAddr,
+		"half.jp.": childAddr,
 	} {
 		conf += fmt.Sprintf("stub-zone:\n  name: %q\n  stub-addr: %s@%d\n", zone, address, w.port)
 	}

@@ -10,9 +10,11 @@ import (
 )
 
 func TestInTheWorld(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t)
 	t.Run("Look", func(t *testing.T) { testLook(t, w) })
 	t.Run("DS", func(t *testing.T) { testDS(t, w) })
+	t.Run("agents", func(t *testing.T) { testAgents(t, w) })
 	t.Run("DNSKEY", func(t *testing.T) { testDNSKEY(t, w) })
 	t.Run("Notify", func(t *testing.T) { testNotify(t, w) })
 }
@@ -86,6 +88,46 @@ func testDS(t *testing.T, w *world) {
 		if err != nil || !slices.Equal(tags(list), []uint16{60485}) {
 			t.Errorf("%s: %v, %v", resolver, list, err)
 		}
+	}
+}
+
+// testAgents: agents are asked and nobody is looked for, the parent's name is
+// what they say, and what a resolver says is known to come from one.
+func testAgents(t *testing.T, w *world) {
+	bind, nsd := fmt.Sprintf("%s:%d", bindAddr, w.port), fmt.Sprintf("%s:%d", nsdAddr, w.port)
+	for _, c := range []struct {
+		name     string
+		agents   []string
+		zone     string
+		parent   string
+		asked    int
+		resolver bool
+		err      error
+	}{
+		{"servers", []string{bind, nsd}, "city.ise.mie.jp.", "jp.", 2, false, nil},
+		{"by name", []string{fmt.Sprintf("ns2.jp:%d", w.port)}, "city.ise.mie.jp.", "jp.", 1, false, nil},
+		{"a resolver", []string{w.resolvers["unbound"]}, "city.ise.mie.jp.", "jp.", 1, true, nil},
+		{"both", []string{nsd, w.resolvers["named"]}, "plain.jp.", "jp.", 2, true, nil},
+		{"one is not a server of the parent", []string{nsd, bind}, "child.org.", "org.", 2, false, ErrUnreachable},
+		{"nobody tells", []string{nsd}, "child.org.", "", 1, false, ErrUnreachable},
+		{"no such host", []string{"never.jp"}, "plain.jp.", "", 1, false, ErrUnreachable},
+		{"no port", []string{"ns2.jp:domain"}, "plain.jp.", "", 1, false, ErrUnreachable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := Observer{Agents: c.agents, Resolvers: []string{w.resolvers["named"]}}
+			l, err := o.Look(t.Context(), c.zone)
+			if err != nil || l.Zone != c.parent || len(l.Servers) != c.asked || l.Resolver() != c.resolver {
+				t.Errorf("%+v, %v", l, err)
+			}
+			for _, s := range l.Servers {
+				if !slices.Contains(c.agents, s.Name) {
+					t.Errorf("asked %s", s)
+				}
+			}
+			if _, err := l.Agree(); !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+				t.Errorf("agree: %v", err)
+			}
+		})
 	}
 }
 

@@ -22,11 +22,17 @@ type validator struct {
 	late    bool
 	anchors []int
 	since   map[int]time.Time // when it first saw a key that it does not trust yet
+	lost    bool              // the last of its anchors was revoked
 }
 
 // anchors is the validators of a zone.
 type anchors struct {
 	validators []*validator
+}
+
+// wanting reports whether some validator has no trust anchor.
+func (a *anchors) wanting() bool {
+	return len(a.validators) == 0 || slices.ContainsFunc(a.validators, func(v *validator) bool { return len(v.anchors) == 0 })
 }
 
 // hand gives every validator these trust anchors, by hand.
@@ -38,7 +44,7 @@ func (a *anchors) hand(keys []int) {
 		}
 	}
 	for _, v := range a.validators {
-		v.anchors, v.since = slices.Clone(keys), map[int]time.Time{}
+		v.anchors, v.since, v.lost = slices.Clone(keys), map[int]time.Time{}, false
 	}
 }
 
@@ -65,6 +71,7 @@ func (w *world) see(v *validator, set content) {
 	for _, k := range set.revoked {
 		if slices.Contains(set.signers, k) && slices.Contains(v.anchors, k) {
 			v.anchors = slices.DeleteFunc(slices.Clone(v.anchors), func(a int) bool { return a == k })
+			v.lost = len(v.anchors) == 0
 			w.judge()
 		}
 	}
@@ -95,6 +102,9 @@ func (w *world) see(v *validator, set content) {
 // faults says which DNSKEY sets some validator could not trust.
 func (a *anchors) faults(c *caches, now time.Time, add func(mix string)) (secure bool) {
 	for _, v := range a.validators {
+		if v.lost {
+			add(fmt.Sprintf("a validator %s has no trust anchor any more: the last one was revoked", v.name))
+		}
 		if len(v.anchors) == 0 {
 			continue
 		}

@@ -131,6 +131,7 @@ type caches struct {
 	dnskey *shelf
 	zone   *shelf // sets of the zone, by their signers; a server hands out several
 
+	secured  bool              // every server of the parent has DS, and the zone is not on its way out
 	verdicts map[[3]int]string // of a pair: kind, set, set
 	told     map[string]bool   // mixes that were reported and are still about
 }

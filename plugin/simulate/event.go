@@ -53,6 +53,12 @@ func (w *world) command(e Event) {
 		}
 	case SetPolicy:
 		w.policy = *e.Policy
+		if w.policy.Insecure {
+			w.caches.secured = false
+			if w.parent != nil {
+				w.parent.left = w.parent.number
+			}
+		}
 	case SetTTL:
 		w.zoneTTL = e.TTL
 	case Trust:
@@ -106,7 +112,7 @@ func (w *world) trouble(e Event) {
 	switch e.Kind {
 	case Jump:
 		if believed := w.clock.jump(w.now, e.For); believed.After(w.now) {
-			w.at(believed, func() { w.wakeAll() })
+			w.at(believed, w.believe)
 		}
 	case Stop:
 		w.stop(w.processes[w.rng.next()%uint64(len(w.processes))], until)
@@ -138,6 +144,26 @@ func (w *world) parentTrouble(e Event, until time.Time) {
 		w.parent.plan(w)
 		w.at(until, func() { w.parent.plan(w) })
 	}
+}
+
+// believe takes the clock for right again after it jumped ahead. What counts
+// time goes on counting from where it was.
+func (w *world) believe() {
+	by, ok := w.clock.believe(w.now)
+	if !ok {
+		return
+	}
+	w.set.Jumped(w.clock.keys(w.now), by)
+	for i := range w.gens {
+		w.gens[i].done = w.gens[i].done.Add(by)
+	}
+	for _, p := range w.processes {
+		p.served = p.served.Add(by)
+		if !p.complete.IsZero() {
+			p.complete = p.complete.Add(by)
+		}
+	}
+	w.wakeAll()
 }
 
 func (w *world) wakeAll() {

@@ -9,7 +9,8 @@ import (
 
 // What a validator asks of a mix, as strictly as any does:
 //
-//   - An empty DS set makes the zone insecure: all is well.
+//   - An empty DS set makes the zone insecure: all is well, unless that was not
+//     meant to be.
 //   - Some DS leads to a key in the DNSKEY set that has signed that set, not
 //     revoked (RFC 4035 section 5.2, RFC 5011 section 2.1).
 //   - That holds for every algorithm in the DS set (RFC 4035 section 2.2).
@@ -32,6 +33,9 @@ func (c *caches) judge(now time.Time, a *anchors) (faults []string) {
 	secure := a != nil && a.faults(c, now, func(mix string) { about[mix] = true })
 	c.ds.about(now, func(ds int) {
 		if len(c.ds.sets[ds].keys) == 0 {
+			if c.secured && c.ds.entry(ds).open > 0 {
+				about["a server of the parent has no DS: the zone has become insecure, though it was not to"] = true
+			}
 			return
 		}
 		secure = true

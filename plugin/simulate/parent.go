@@ -21,6 +21,7 @@ type parent struct {
 
 	wanted version // of which the last change was seen
 	number int     // of what the registry has
+	left   int     // the number when the zone began to leave DNSSEC
 	idle   time.Time
 
 	observation rollover.Observation
@@ -113,6 +114,11 @@ func (p *parent) serve(w *world) {
 	for i, s := range p.servers {
 		c := content{keys: w.caches.indexes(s.has)}
 		fresh = w.caches.ds.serve(i, w.now, w.setup.Policy.ParentPropagation, p.ttl, c) || fresh
+	}
+	if !w.policy.Insecure && p.number > p.left && !slices.ContainsFunc(p.servers, func(s *parentServer) bool {
+		return s.number < p.number || len(s.has) == 0
+	}) {
+		w.caches.secured = true
 	}
 	if fresh {
 		w.judge()

@@ -132,7 +132,7 @@ func (w *world) sleep(p *process, plan rollover.Plan) {
 		return
 	}
 	at := next.Add(-w.clock.offset)
-	if until, frozen := w.clock.frozen(w.now); frozen {
+	if until, frozen := w.clock.frozen(); frozen {
 		at = until.Add(-w.clock.offset)
 	}
 	w.wakeAt(p, maxTime(at, w.now.Add(time.Second)))
@@ -149,7 +149,7 @@ func (w *world) facts(p *process) rollover.Facts {
 	if w.parent != nil {
 		f.Parent = w.parent.seen(w)
 	}
-	if until, frozen := w.clock.frozen(w.now); frozen {
+	if until, frozen := w.clock.frozen(); frozen {
 		f.Freeze, f.Until = "the clock jumped", until
 	}
 	return f

@@ -114,7 +114,7 @@ func random(seed uint64) Setup {
 		s.For = max(s.For, at+e.For+quiet)
 	}
 	if slices.ContainsFunc(s.Events, func(e Event) bool { return e.Kind == Emergency }) { // safeties make up for a clock that runs ahead; emergencies have none
-		s.Events = slices.DeleteFunc(s.Events, func(e Event) bool { return e.Kind == Jump && e.For > 0 })
+		s.Events = slices.DeleteFunc(s.Events, func(e Event) bool { return e.Kind == Jump && e.For > 0 && e.For < time.Hour })
 	}
 	return s
 }
@@ -186,10 +186,14 @@ func (g generator) event(at time.Duration, p *policy.Policy, s Setup) Event {
 	return e
 }
 
-// jump is one back, or one ahead within what a policy allows for.
+// jump is one back, one far ahead, or one ahead that a policy's safeties make
+// up for.
 func (g generator) jump(p *policy.Policy) time.Duration {
-	if g.one(2) {
+	switch g.IntN(3) {
+	case 0:
 		return -g.between(0, 20*day)
+	case 1:
+		return g.between(61*time.Minute, 40*day)
 	}
 	return min(g.between(0, 59*time.Minute), p.PublishSafety, p.RetireSafety) / 16
 }

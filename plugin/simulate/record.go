@@ -59,10 +59,10 @@ func (w *world) recordKey(k *rollover.Key) {
 	}
 }
 
-// beginTrust hands out the first trust anchors when a zone without a parent
-// has one.
+// beginTrust hands out trust anchors to validators that have none, when a zone
+// without a parent has one.
 func (w *world) beginTrust(s *rollover.KeySet) {
-	if w.anchors == nil || len(w.anchors.validators) > 0 {
+	if w.anchors == nil || !w.anchors.wanting() {
 		return
 	}
 	for i := range s.Keys {

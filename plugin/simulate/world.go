@@ -176,19 +176,29 @@ func (c *clock) jump(now time.Time, by time.Duration) time.Time {
 
 // frozen reports whether keys stand still because of a jump, and until which
 // wall time.
-func (c *clock) frozen(now time.Time) (time.Time, bool) {
-	if c.doubted.IsZero() || !now.Before(c.doubted) {
+func (c *clock) frozen() (time.Time, bool) {
+	if c.doubted.IsZero() {
 		return time.Time{}, false
 	}
 	return c.doubted.Add(c.offset), true
 }
 
+// believe takes a clock that jumped ahead for right if it ran evenly since, and
+// returns how far it had jumped.
+func (c *clock) believe(now time.Time) (by time.Duration, ok bool) {
+	if c.doubted.IsZero() || now.Before(c.doubted) {
+		return 0, false // it was set back, or jumped again
+	}
+	by = c.offset - c.believed
+	c.believed, c.doubted = c.offset, time.Time{}
+	return by, true
+}
+
 // keys returns the time by which keys live.
 func (c *clock) keys(now time.Time) time.Time {
-	if _, frozen := c.frozen(now); frozen {
+	if _, frozen := c.frozen(); frozen {
 		return c.seen
 	}
-	c.believed = c.offset
 	if wall := now.Add(c.offset); wall.After(c.seen) {
 		c.seen = wall
 	}

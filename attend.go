@@ -1,0 +1,121 @@
+package autosign
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/event"
+	"github.com/autosign-dns/autosign/plugin/key"
+	"github.com/autosign-dns/autosign/plugin/rollover"
+	"github.com/autosign-dns/autosign/plugin/state"
+)
+
+// beyond is what a signer knows of the world outside its zone.
+type beyond struct {
+	inst       *instance // that the zone belongs to
+	watch      watch
+	herald     herald
+	wanted     atomic.Pointer[localDS] // with parent local, what the parent is to have; nil: that is not known yet
+	localFault string                  // why there is no such parent, as it was told last
+}
+
+// prospect is what was known of the world when a zone's keys were looked at last.
+type prospect struct {
+	seen  rollover.Observation
+	facts rollover.Facts
+	keys  map[string]key.Key // by ID
+}
+
+// attend has the zone's parent looked at, and told, through o.
+func (s *signer) attend(i *instance, o outside) {
+	s.inst = i
+	i.local = i.local || s.policy.ParentLocal
+	now := func() time.Time { return s.clock.now().UTC() }
+	w := &s.watch
+	w.zone, w.origin, w.policy, w.ask, w.now, w.tell = s.zone, s.origin, s.policy, o, now, s.tell
+	w.wake = func() { s.loop.ask(s) }
+	w.plan = func(t time.Time) { s.loop.hasten(s, workParent, t) }
+	h := &s.herald
+	h.zone, h.policy, h.ask, h.now, h.tell = s.zone, s.policy, o, now, s.tell
+	h.plan = func(t time.Time) { s.loop.hasten(s, workNotify, t) }
+	h.told = w.soon
+}
+
+// parentSight returns what is known of the parent, whichever kind it is of.
+func (s *signer) parentSight(now time.Time) sighting {
+	if s.policy.ParentLocal && s.inst != nil {
+		var set rollover.KeySet
+		if l := s.life.Load(); l != nil {
+			set = l.doc.KeySet
+		}
+		return s.localSight(s.publicKeys(&set), now)
+	}
+	return s.watch.sight(now)
+}
+
+// publicKeys returns the keys of a set as they are in the key store, by ID,
+// without the revoke bit.
+func (s *signer) publicKeys(set *rollover.KeySet) map[string]key.Key {
+	keys := map[string]key.Key{}
+	for _, e := range s.box.known {
+		if k := set.Key(e.ID); k != nil && e.Err == nil && plain(e.Key).PublicDigest() == k.PublicDigest {
+			keys[e.ID] = plain(e.Key)
+		}
+	}
+	return keys
+}
+
+// follow has whatever lies outside the zone follow its keys: what is looked for
+// at the parent, what the parent is told, and what a parent in this process has.
+// The document is stored.
+func (s *signer) follow(doc *state.Document, plan rollover.Plan, seen rollover.Observation) {
+	keys := s.publicKeys(&doc.KeySet)
+	e := expectation{set: doc.KeySet, keys: keys}
+	for _, t := range doc.UsedTags {
+		e.digests = append(e.digests, t.PublicDigest)
+	}
+	s.watch.expect(e)
+	if v := s.served.Load(); v != nil && v.shape == shapeOf(doc) {
+		s.herald.serve(&doc.KeySet, v.since)
+	}
+	s.want(&doc.KeySet, keys)
+	measureParent(s.zone, s.view, &doc.KeySet, seen)
+	for _, m := range plan.Moves {
+		k, ok := keys[m.Key]
+		if ok && m.Record == rollover.DS.String() && m.To == rollover.Unretentive.String() && !s.policy.NoParent {
+			s.tell(event.Event{Kind: event.DSToRemove, Key: m.Key, Tag: k.Tag, Record: dsText(s.origin, k),
+				Why: "once the parent has the others that are wanted; a parent that follows CDS does so by itself"})
+		}
+	}
+}
+
+// hasten puts an errand on the agenda, unless it is there for an earlier moment.
+func (l *loop) hasten(s *signer, what string, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.agenda.Hasten(s.label(), what, at)
+	l.nudge()
+}
+
+// errand has the world outside asked or told something for a zone, beside its
+// passes. The lock is held.
+func (l *loop) errand(s *signer, what string) {
+	l.done.Go(func() {
+		select {
+		case l.errands <- struct{}{}:
+			defer func() { <-l.errands }()
+		case <-l.ctx.Done():
+			return
+		}
+		do := s.watch.look
+		if what == workNotify {
+			do = s.herald.send
+		}
+		if next := do(l.ctx); !next.IsZero() {
+			l.hasten(s, what, next)
+		}
+	})
+}
+
+// asksOutside reports whether work is done beside the passes.
+func asksOutside(what string) bool { return what == workParent || what == workNotify }

@@ -1,0 +1,268 @@
+package autosign
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/event"
+	"github.com/autosign-dns/autosign/plugin/key"
+	"github.com/autosign-dns/autosign/plugin/parent"
+	"github.com/autosign-dns/autosign/plugin/rollover"
+	"github.com/autosign-dns/autosign/plugin/zone"
+)
+
+// With `parent local` the parent is a zone of this same server. It takes the DS
+// of its child directly: over its own records are laid those that the child's
+// key set wants, and what the child sees at its parent is what the parent
+// serves. The order is that of any other parent: the child's state is stored,
+// then the parent publishes, then the child waits for caches.
+
+// localDS is the DS set that a parent of this process is to have for a zone.
+type localDS struct {
+	ttl   uint32 // seconds
+	rdata [][]byte
+}
+
+func (d *localDS) equal(o *localDS) bool {
+	return d != nil && o != nil && d.ttl == o.ttl && slices.EqualFunc(d.rdata, o.rdata, slices.Equal)
+}
+
+// errNoLocalParent says that `parent local` cannot be.
+var errNoLocalParent = errors.New("parent local: no zone above is signed by this server")
+
+// localParents returns the zones that hold the delegation of a child: the
+// nearest zone above it, in the child's view, or where it is in none, in the
+// views that there are.
+func (i *instance) localParents(child *signer) (list []*signer) {
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	nearest := 0
+	for id, s := range i.signers {
+		_, below := zone.RelativeKey(nil, child.origin, s.origin)
+		n := len(s.origin)
+		beside := child.view == "" || id.view == "" || id.view == child.view
+		if !below || n >= len(child.origin) || !beside || n < nearest {
+			continue
+		}
+		if n > nearest {
+			list, nearest = nil, n
+		}
+		list = append(list, s)
+	}
+	if own := slices.DeleteFunc(slices.Clone(list), func(s *signer) bool { return s.view != child.view }); child.view != "" && len(own) > 0 {
+		list = own
+	}
+	slices.SortFunc(list, func(a, b *signer) int { return strings.Compare(a.view, b.view) })
+	return list
+}
+
+// localChildren returns the zones below a parent that want their DS in it
+// directly.
+func (i *instance) localChildren(p *signer) (list []*signer) {
+	process.mu.Lock()
+	var locals []*signer
+	for _, s := range i.signers {
+		if s.policy.ParentLocal && s != p {
+			locals = append(locals, s)
+		}
+	}
+	process.mu.Unlock()
+	for _, c := range locals {
+		if slices.Contains(i.localParents(c), p) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// withChildren lays the DS sets of children over a parent's records.
+func (s *signer) withChildren(z *zone.Zone) *zone.Zone {
+	if s.inst == nil || !s.inst.local {
+		return z
+	}
+	var sets []zone.DSSet
+	for _, c := range s.inst.localChildren(s) {
+		set, ok := s.childSet(z, c)
+		if !ok {
+			continue
+		}
+		if _, err := z.WithDS([]zone.DSSet{set}); err != nil {
+			s.warnOnce(fmt.Sprintf("zone %s has parent local, but %v: add its NS records here", c.label(), err))
+			continue
+		}
+		sets = append(sets, set)
+	}
+	next, err := z.WithDS(sets)
+	if err != nil { // no two of them are of one delegation, and each was tried alone
+		s.warnOnce(err.Error())
+		return z
+	}
+	return next
+}
+
+// childSet returns the DS set that is to stand for a child. Until the child has
+// said what it wants, that is what was published last.
+func (s *signer) childSet(z *zone.Zone, c *signer) (set zone.DSSet, ok bool) {
+	relative, ok := z.Key(nil, c.origin)
+	if !ok {
+		return set, false
+	}
+	set.Key = relative
+	if want := c.wanted.Load(); want != nil {
+		set.TTL, set.RData = want.ttl, want.rdata
+		return set, true
+	}
+	var last *zone.Zone
+	if v := s.served.Load(); v != nil {
+		last = v.content
+	} else if good := s.lastGood(); good != nil {
+		last = good.Zone
+	}
+	if last == nil {
+		return set, false
+	}
+	set.TTL, set.RData, ok = dsAt(last, c.origin)
+	return set, ok
+}
+
+// dsAt returns the DS set of a child in a zone; ok is false where the zone has
+// no delegation for it.
+func dsAt(z *zone.Zone, origin []byte) (ttl uint32, rdata [][]byte, ok bool) {
+	relative, in := z.Key(nil, origin)
+	if !in {
+		return 0, nil, false
+	}
+	p, exact := z.Find(relative)
+	if !exact || z.At(p).Flags(p.Name)&zone.Cut == 0 {
+		return 0, nil, false
+	}
+	b := z.At(p)
+	from, to := b.Sets(p.Name)
+	for j := from; j < to; j++ {
+		if set := b.Set(j); set.Type == zone.TypeDS {
+			for rd := range set.RData {
+				rdata = append(rdata, slices.Clone(rd))
+			}
+			return set.TTL, rdata, true
+		}
+	}
+	return 0, nil, true
+}
+
+// want says what the zone's parents in this process are to have, and has them
+// publish it if that is new. The key set is stored.
+func (s *signer) want(set *rollover.KeySet, keys map[string]key.Key) {
+	if !s.policy.ParentLocal || s.inst == nil {
+		return
+	}
+	d := &localDS{ttl: uint32(s.policy.DSTTL / time.Second)}
+	for _, id := range set.Delegated() {
+		k, ok := keys[id]
+		if !ok {
+			continue
+		}
+		if rdata, err := k.DS(s.origin, key.SHA256); err == nil {
+			d.rdata = append(d.rdata, rdata)
+		}
+	}
+	if s.wanted.Load().equal(d) {
+		return
+	}
+	s.wanted.Store(d)
+	for _, p := range s.inst.localParents(s) {
+		p.loop.ask(p)
+	}
+}
+
+// ownerOf returns the ID of the key that a DS is of; empty: of none.
+func ownerOf(d parent.DS, keys map[string]key.Key, origin []byte) string {
+	for id, k := range keys {
+		if isDSOf(d, k, origin) {
+			return id
+		}
+	}
+	return ""
+}
+
+// localObservation is what the zone's parents in this process serve.
+func (s *signer) localObservation(keys map[string]key.Key, now time.Time) (o rollover.Observation, err error) {
+	parents := s.inst.localParents(s)
+	if len(parents) == 0 {
+		return o, errNoLocalParent
+	}
+	o = rollover.Observation{At: now, Zone: parents[0].zone}
+	for _, p := range parents {
+		out := rollover.Server{Name: p.label() + " in this server"}
+		look, ttl, err := p.delegationOf(s)
+		if err != nil {
+			out.Err = err.Error()
+		}
+		o.TTL = max(o.TTL, ttl)
+		for _, d := range look {
+			if id := ownerOf(d, keys, s.origin); id == "" {
+				o.Unknown = append(o.Unknown, d.KeyTag)
+			} else {
+				out.Keys = append(out.Keys, id)
+			}
+		}
+		slices.Sort(out.Keys)
+		out.Keys = slices.Compact(out.Keys)
+		o.Servers = append(o.Servers, out)
+	}
+	return o, nil
+}
+
+// delegationOf returns the DS records that a parent serves for a child.
+func (s *signer) delegationOf(child *signer) (list []parent.DS, ttl uint32, err error) {
+	v := s.served.Load()
+	if v == nil {
+		return nil, 0, errors.New("it is not signed yet")
+	}
+	ttl, rdata, ok := dsAt(v.signed.Zone, child.origin)
+	if !ok {
+		return nil, 0, fmt.Errorf("it has no delegation of %s: add its NS records", child.zone)
+	}
+	for _, rd := range rdata {
+		if len(rd) > 4 {
+			list = append(list, parent.DS{KeyTag: uint16(rd[0])<<8 | uint16(rd[1]), Algorithm: rd[2], DigestType: rd[3], Digest: rd[4:], TTL: ttl})
+		}
+	}
+	return list, ttl, nil
+}
+
+// tellChildren has the children work whose DS in what is served has changed.
+func (s *signer) tellChildren(before, now *version) {
+	if s.inst == nil || !s.inst.local {
+		return
+	}
+	for _, c := range s.inst.localChildren(s) {
+		ttl, rdata, ok := dsAt(now.signed.Zone, c.origin)
+		same := before != nil
+		if same {
+			t, r, had := dsAt(before.signed.Zone, c.origin)
+			same = had == ok && (&localDS{t, r}).equal(&localDS{ttl, rdata})
+		}
+		if !same {
+			c.loop.ask(c)
+		}
+	}
+}
+
+// localSight is watch.sight for a zone whose parent is in this process.
+func (s *signer) localSight(keys map[string]key.Key, now time.Time) (v sighting) {
+	o, err := s.localObservation(keys, now)
+	if err == nil {
+		s.localFault = ""
+		v.seen = o
+		return v
+	}
+	v.unsure = err.Error()
+	if v.unsure != s.localFault {
+		s.localFault = v.unsure
+		s.tell(event.Event{Kind: event.ParentUnclear, Err: err})
+	}
+	return v
+}

@@ -223,3 +223,58 @@ const strictly = `  harden-algo-downgrade: yes
   serve-expired: no
   ede: yes
 `
+
+// second starts BIND as another resolver with a cache: what one of them is
+// lenient about the other may not be. It returns its address.
+func (r *registry) second(t *testing.T, children map[string][]string) string {
+	t.Helper()
+	var anchors, zones strings.Builder
+	for line := range strings.Lines(anchor(t, r.addr, parentZone)) {
+		f := strings.Fields(line)
+		fmt.Fprintf(&anchors, "  %q static-key %s %s %s %q;\n", f[0], f[3], f[4], f[5], f[6])
+	}
+	ask := func(zone string, addrs ...string) {
+		fmt.Fprintf(&zones, "zone %q { type forward; forward only; forwarders {", zone)
+		for _, a := range addrs {
+			host, port, _ := net.SplitHostPort(a)
+			fmt.Fprintf(&zones, " %s port %s;", host, port)
+		}
+		zones.WriteString(" }; };\n")
+	}
+	ask(parentZone, r.addr)
+	for zone, addrs := range children {
+		ask(zone, addrs...)
+	}
+	dir, port := t.TempDir(), freePort(t)
+	write(t, dir, map[string]string{"named.conf": fmt.Sprintf(`options {
+  directory %q;
+  listen-on port %d { 127.0.0.1; };
+  listen-on-v6 { none; };
+  query-source address 127.0.0.1;
+  pid-file none;
+  recursion yes;
+  allow-recursion { 127.0.0.1; };
+  dnssec-validation yes;
+  qname-minimization off;
+  empty-zones-enable no;
+  max-stale-ttl 1;
+  servfail-ttl 0;
+};
+controls { };
+trust-anchors {
+%s};
+zone "." { type forward; forward only; forwarders { 127.0.0.1 port 1; }; };
+%s`, dir, port, anchors.String(), zones.String())})
+	spawn(t, dir, tool(t, "named"), "-g", "-n", "1", "-c", "named.conf")
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	until(t, "a resolver", func() string {
+		m := query(parentZone, dns.TypeSOA, true)
+		m.RecursionDesired = true
+		msg, err := exchange(addr, "udp", m)
+		if err == nil && !msg.AuthenticatedData {
+			return fmt.Sprint("no trust: ", msg)
+		}
+		return text(err)
+	})
+	return addr
+}

@@ -32,6 +32,7 @@ type stage struct {
 	*server
 	parent    *registry
 	resolver  *unbound
+	second    string // the address of another resolver
 	secondary string // its address; empty: there is none
 	prompt    string // seconds until every server has a new version
 
@@ -87,7 +88,7 @@ func newStage(t *testing.T, policies map[string][]string, withSecondary bool) *s
 			})
 		}
 	}
-	g.resolver = g.parent.resolver(t, servers)
+	g.resolver, g.second = g.parent.resolver(t, servers), g.parent.second(t, servers)
 	for _, z := range zones {
 		g.delegate(t, z)
 	}
@@ -127,7 +128,10 @@ func (g *stage) change(t *testing.T, zone string, policy ...string) {
 // until the resolver trusts the zone.
 func (g *stage) delegate(t *testing.T, zone string) {
 	t.Helper()
-	if slices.Contains(g.policies[zone], "cds off") {
+	g.mu.Lock()
+	silent := slices.Contains(g.policies[zone], "cds off")
+	g.mu.Unlock()
+	if silent {
 		g.parent.replace(t, zone, dsOf(dnskeys(t, g.addr, zone))...)
 	} else {
 		until(t, "CDS of "+zone, func() string {
@@ -144,13 +148,17 @@ func (g *stage) delegate(t *testing.T, zone string) {
 			return ""
 		})
 	}
-	until(t, "trust in "+zone, func() string {
-		v, msg := g.resolver.ask(t, "www."+zone, dns.TypeA)
-		if v != secure {
-			return fmt.Sprintf("%s: %v", v, msg)
-		}
-		return ""
-	})
+	for _, resolver := range []string{g.resolver.addr, g.second} {
+		until(t, "trust in "+zone, func() string {
+			m := query("www."+zone, dns.TypeA, true)
+			m.RecursionDesired = true
+			r, err := exchange(resolver, "tcp", m)
+			if err == nil && !r.AuthenticatedData {
+				return fmt.Sprint("not secure: ", r)
+			}
+			return text(err)
+		})
+	}
 }
 
 // play runs a story on its zone, with questions asked all the time, and judges
@@ -159,12 +167,14 @@ func (g *stage) play(t *testing.T, name string, s story) {
 	t.Helper()
 	a := &actor{stage: g, zone: zoneOf(name)}
 	a.recorder = record(g.addr, g.parent.addr, a.zone)
-	a.watcher = watchZone(g.resolver, a.zone)
+	a.watcher, a.another = watchZone("unbound", g.resolver.addr, a.zone), watchZone("BIND", g.second, a.zone)
 	defer func() {
 		a.recorder.end()
 		a.watcher.end()
+		a.another.end()
 		a.recorder.judge(t, s.keys, s.signatures)
 		a.watcher.judge(t)
+		a.another.judge(t)
 		if t.Failed() || testing.Verbose() {
 			t.Logf("%s, as it went:\n%s", a.zone, a.recorder.story())
 		}
@@ -189,7 +199,14 @@ type actor struct {
 	*stage
 	zone     string
 	recorder *recorder
-	watcher  *watcher
+	watcher  *watcher // through unbound
+	another  *watcher // through BIND
+}
+
+// expects says what validators may say of the zone from now on.
+func (a *actor) expects(e expectation) {
+	a.watcher.expects(e)
+	a.another.expects(e)
 }
 
 // rest waits for so many more questions that each was asked several times.

@@ -107,18 +107,18 @@ var stories = []story{
 // signatures, then signs again; the DS comes back by hand, since nothing in an
 // insecure zone can vouch for it.
 func goInsecureAndBack(t *testing.T, a *actor) {
-	a.watcher.expects(mayBeEither)
+	a.expects(mayBeEither)
 	a.change(t, a.zone, "insecure on")
 	a.recorder.wait(t, "the parent has no DS", func(p picture) bool { return len(p.ds) == 0 })
 	a.recorder.wait(t, "the zone is unsigned", func(p picture) bool { return len(p.keys)+len(p.data) == 0 })
-	a.watcher.expects(mustBeInsecure)
+	a.expects(mustBeInsecure)
 	a.rest(t)
-	a.watcher.expects(mayBeEither)
+	a.expects(mayBeEither)
 	a.change(t, a.zone)
 	a.recorder.wait(t, "the zone is signed again", func(p picture) bool { return len(p.keys) > 0 && len(p.cds) > 0 })
 	a.delegate(t, a.zone)
 	a.rest(t)
-	a.watcher.expects(mustBeSecure)
+	a.expects(mustBeSecure)
 }
 
 // rollByHand has the operator bring the new DS to the parent.

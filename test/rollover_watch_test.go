@@ -49,11 +49,11 @@ const hosts = 24
 // watcher asks a validating resolver about a zone, all the time, and writes
 // down every answer that a client would be hurt by.
 type watcher struct {
-	zone, resolver string
-	began          time.Time
-	expect         atomic.Int32
-	stop           chan struct{}
-	work           sync.WaitGroup
+	zone, through, resolver string
+	began                   time.Time
+	expect                  atomic.Int32
+	stop                    chan struct{}
+	work                    sync.WaitGroup
 
 	mu     sync.Mutex
 	asked  int
@@ -63,8 +63,8 @@ type watcher struct {
 }
 
 // watchZone starts a watcher.
-func watchZone(u *unbound, zone string) *watcher {
-	w := &watcher{zone: zone, resolver: u.addr, began: time.Now(), stop: make(chan struct{})}
+func watchZone(through, resolver, zone string) *watcher {
+	w := &watcher{zone: zone, through: through, resolver: resolver, began: time.Now(), stop: make(chan struct{})}
 	for i := range askers {
 		w.work.Go(func() { w.run(i) })
 	}
@@ -178,12 +178,12 @@ func (w *watcher) judge(t *testing.T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.count > 0 {
-		t.Errorf("%s: %d of %d answers are wrong:\n%s", w.zone, w.count, w.asked, strings.Join(w.faults, "\n"))
+		t.Errorf("%s through %s: %d of %d answers are wrong:\n%s", w.zone, w.through, w.count, w.asked, strings.Join(w.faults, "\n"))
 	}
 	if w.asked < 200 || w.secure < w.asked/4 {
-		t.Errorf("%s: %d questions, %d answers were secure: that proves nothing", w.zone, w.asked, w.secure)
+		t.Errorf("%s through %s: %d questions, %d answers were secure: that proves nothing", w.zone, w.through, w.asked, w.secure)
 	}
-	t.Logf("%s: %d questions, %d secure answers, %d faults", w.zone, w.asked, w.secure, w.count)
+	t.Logf("%s through %s: %d questions, %d secure answers, %d faults", w.zone, w.through, w.asked, w.secure, w.count)
 }
 
 func since(began time.Time) string { return fmt.Sprintf("%6.2fs", time.Since(began).Seconds()) }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -60,7 +61,8 @@ func (o Observer) notify(ctx context.Context, zone string, d dsync) error {
 	m.SetNotify(zone)
 	m.Question[0].Qtype = dns.TypeCDS
 	var errs []error
-	for _, s := range o.locate(ctx, []string{d.host}, d.port) {
+	find := func(host string) ([]netip.Addr, error) { return o.addresses(ctx, host, true) }
+	for _, s := range locate([]string{d.host}, d.port, find) {
 		err := s.Err
 		var answer *dns.Msg
 		if err == nil {

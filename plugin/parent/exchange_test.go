@@ -64,7 +64,8 @@ func TestAddresses_TellsWhetherThereMayBeMore(t *testing.T) {
 		}
 		return reply(t, dns.RcodeServerFailure)(q)
 	}, nil)
-	list := Observer{Resolvers: []string{half}}.locate(t.Context(), []string{"ns.org."}, 0)
+	o := Observer{Resolvers: []string{half}}
+	list := locate([]string{"ns.org."}, 0, func(host string) ([]netip.Addr, error) { return o.addresses(t.Context(), host, true) })
 	if len(list) != 2 || list[0].Address != "192.0.2.1:53" || list[0].Err != nil || list[1].Err == nil {
 		t.Errorf("%+v", list)
 	}

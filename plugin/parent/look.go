@@ -132,7 +132,7 @@ func (o Observer) askParent(ctx context.Context, zone string) (string, []Server,
 	if err != nil {
 		return "", nil, err
 	}
-	list, err := o.serversOf(ctx, parent)
+	list, err := o.serversOf(ctx, parent, true)
 	if err != nil {
 		return "", nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

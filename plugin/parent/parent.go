@@ -59,7 +59,8 @@ type Observer struct {
 	// Agents are servers of the parent, or resolvers that are trusted to know
 	// them, as "host" or "host:port". All addresses of all are asked, and all must
 	// agree. Without agents Look finds the servers of the parent, and DS asks
-	// resolvers, one after the other, until one answers.
+	// resolvers, one after the other, until one answers. Who may not ask servers
+	// beyond his own network names resolvers here.
 	Agents []string
 
 	// Resolvers are asked instead of those in /etc/resolv.conf.

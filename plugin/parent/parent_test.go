@@ -39,6 +39,7 @@ func TestDS_KnowsAbsenceFromIgnorance(t *testing.T) {
 		{"an alias", Observer{Agents: one}, "alias.org.", nil, nil, ""},
 		{"a wildcard", Observer{Agents: one}, "x.wild.org.", nil, nil, ""},
 		{"all agree", Observer{Agents: two}, "signed.org.", []uint16{2371, 60485}, nil, ""},
+		{"by the name this host has for it", Observer{Agents: []string{strings.Replace(first, "127.0.0.1", "localhost", 1)}}, "wild.org.", nil, nil, ""},
 		{"all agree that there is none", Observer{Agents: two}, "unsigned.org.", nil, nil, ""},
 		{"they disagree", Observer{Agents: two}, "mixed.org.", nil, ErrDisagree, "has DS 7 8 2 D4B7D520"},
 		{"one has none", Observer{Agents: two}, "many.org.", nil, ErrDisagree, "has no DS"},

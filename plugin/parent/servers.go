@@ -43,7 +43,7 @@ func (s Server) ask(ctx context.Context, q query) (*dns.Msg, error) {
 // more than one label away. Who asks gives the answers.
 func parentOf(zone string, ask func(query) (*dns.Msg, error)) (string, error) {
 	for name := above(zone); ; name = above(name) {
-		m, err := ask(query{name: name, qtype: dns.TypeSOA, recursive: true})
+		m, err := ask(query{name: name, qtype: dns.TypeSOA, recursive: true, validated: true})
 		if err != nil {
 			return "", fmt.Errorf("the zone that %s is in: %w", name, err)
 		}
@@ -86,9 +86,10 @@ func apexIn(m *dns.Msg, name string) string {
 }
 
 // serversOf finds all addresses of all servers of a zone. What could not be
-// found is among them, with its error. It fails if no server has a name.
-func (o Observer) serversOf(ctx context.Context, zone string) ([]Server, error) {
-	m, err := o.resolve(ctx, query{name: zone, qtype: dns.TypeNS, recursive: true}, judgeRcode)
+// found is among them, with its error. It fails if no server has a name. If
+// validated, resolvers are to withhold what is bogus.
+func (o Observer) serversOf(ctx context.Context, zone string, validated bool) ([]Server, error) {
+	m, err := o.resolve(ctx, query{name: zone, qtype: dns.TypeNS, recursive: true, validated: validated}, judgeRcode)
 	if err != nil {
 		return nil, fmt.Errorf("the servers of %s: %w", zone, err)
 	}
@@ -102,12 +103,13 @@ func (o Observer) serversOf(ctx context.Context, zone string) ([]Server, error) 
 		return nil, fmt.Errorf("%w: %s has no NS", ErrNotDelegated, zone)
 	}
 	slices.Sort(hosts)
-	return o.locate(ctx, slices.Compact(hosts), o.Port), nil
+	return locate(slices.Compact(hosts), o.Port, func(host string) ([]netip.Addr, error) {
+		return o.addresses(ctx, host, validated)
+	}), nil
 }
 
-// locate finds the addresses of hosts. An address is listed once, under the first
-// of its names.
-func (o Observer) locate(ctx context.Context, hosts []string, port uint16) []Server {
+// locate lists the addresses of hosts, each once, under the first of its names.
+func locate(hosts []string, port uint16, addresses func(host string) ([]netip.Addr, error)) []Server {
 	if port == 0 {
 		port = 53
 	}
@@ -118,8 +120,8 @@ func (o Observer) locate(ctx context.Context, hosts []string, port uint16) []Ser
 	}
 	each(order, func(i *int) {
 		host := hosts[*i]
-		addresses, err := o.addresses(ctx, host)
-		for _, a := range routable(addresses) {
+		all, err := addresses(host)
+		for _, a := range routable(all) {
 			found[*i] = append(found[*i], Server{Name: host, Address: net.JoinHostPort(a.String(), strconv.Itoa(int(port)))})
 		}
 		if err != nil {
@@ -138,10 +140,10 @@ func (o Observer) locate(ctx context.Context, hosts []string, port uint16) []Ser
 
 // addresses returns the addresses of a host, and an error if there may be more or
 // there are none.
-func (o Observer) addresses(ctx context.Context, host string) (list []netip.Addr, err error) {
+func (o Observer) addresses(ctx context.Context, host string, validated bool) (list []netip.Addr, err error) {
 	var errs []error
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		m, err := o.resolve(ctx, query{name: host, qtype: qtype, recursive: true}, judgeRcode)
+		m, err := o.resolve(ctx, query{name: host, qtype: qtype, recursive: true, validated: validated}, judgeRcode)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -196,10 +198,25 @@ func (o Observer) agents(ctx context.Context) (list []Server) {
 			list = append(list, Server{Name: agent, Err: fmt.Errorf("port %q is no number of a port", port)})
 			continue
 		}
-		for _, s := range o.locate(ctx, []string{dns.CanonicalName(host)}, uint16(number)) {
+		for _, s := range locate([]string{host}, uint16(number), func(host string) ([]netip.Addr, error) {
+			return o.lookup(ctx, host)
+		}) {
 			s.Name = agent
 			list = append(list, s)
 		}
 	}
 	return list
+}
+
+// lookup returns the addresses of a host that somebody configured: as any program
+// here would find them, unless there are resolvers of our own.
+func (o Observer) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if len(o.Resolvers) > 0 {
+		return o.addresses(ctx, dns.CanonicalName(host), true)
+	}
+	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	for i, a := range list {
+		list[i] = a.Unmap()
+	}
+	return list, err
 }

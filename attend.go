@@ -29,7 +29,6 @@ type prospect struct {
 // attend has the zone's parent looked at, and told, through o.
 func (s *signer) attend(i *instance, o outside) {
 	s.inst = i
-	i.local = i.local || s.policy.ParentLocal
 	now := func() time.Time { return s.clock.now().UTC() }
 	w := &s.watch
 	w.zone, w.origin, w.policy, w.ask, w.now, w.tell = s.zone, s.origin, s.policy, o, now, s.tell

@@ -312,4 +312,3 @@ func observedAnew(a, b rollover.Observation) bool {
 		})
 	return !same
 }
-

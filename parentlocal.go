@@ -33,45 +33,54 @@ func (d *localDS) equal(o *localDS) bool {
 // errNoLocalParent says that `parent local` cannot be.
 var errNoLocalParent = errors.New("parent local: no zone above is signed by this server")
 
-// localParents returns the zones that hold the delegation of a child: the
-// nearest zone above it, in the child's view, or where it is in none, in the
-// views that there are.
-func (i *instance) localParents(child *signer) (list []*signer) {
+// kin is the zones of an instance by their origins.
+type kin struct {
+	zones    int // of the instance, when this was made
+	byOrigin map[string][]*signer
+	locals   []*signer // zones with parent local
+}
+
+// relations returns the kin of the instance.
+func (i *instance) relations() *kin {
 	process.mu.Lock()
 	defer process.mu.Unlock()
-	nearest := 0
-	for id, s := range i.signers {
-		_, below := zone.RelativeKey(nil, child.origin, s.origin)
-		n := len(s.origin)
-		beside := child.view == "" || id.view == "" || id.view == child.view
-		if !below || n >= len(child.origin) || !beside || n < nearest {
-			continue
-		}
-		if n > nearest {
-			list, nearest = nil, n
-		}
-		list = append(list, s)
+	if i.kin != nil && i.kin.zones == len(i.signers) {
+		return i.kin
 	}
-	if own := slices.DeleteFunc(slices.Clone(list), func(s *signer) bool { return s.view != child.view }); child.view != "" && len(own) > 0 {
-		list = own
+	k := &kin{zones: len(i.signers), byOrigin: map[string][]*signer{}}
+	for _, s := range i.signers {
+		k.byOrigin[string(s.origin)] = append(k.byOrigin[string(s.origin)], s)
+		if s.policy.ParentLocal {
+			k.locals = append(k.locals, s)
+		}
+	}
+	i.kin = k
+	return k
+}
+
+// parents returns the zones that hold the delegation of a child: the nearest
+// zone above it, in the child's view, or else without one; of a child in no
+// view in every view that there is.
+func (k *kin) parents(child *signer) (list []*signer) {
+	for off := 0; child.origin[off] != 0 && len(list) == 0; {
+		off += int(child.origin[off]) + 1
+		for _, s := range k.byOrigin[string(child.origin[off:])] {
+			if child.view == "" || s.view == "" || s.view == child.view {
+				list = append(list, s)
+			}
+		}
+	}
+	if i := slices.IndexFunc(list, func(s *signer) bool { return s.view == child.view }); child.view != "" && i >= 0 {
+		return list[i : i+1]
 	}
 	slices.SortFunc(list, func(a, b *signer) int { return strings.Compare(a.view, b.view) })
 	return list
 }
 
-// localChildren returns the zones below a parent that want their DS in it
-// directly.
-func (i *instance) localChildren(p *signer) (list []*signer) {
-	process.mu.Lock()
-	var locals []*signer
-	for _, s := range i.signers {
-		if s.policy.ParentLocal && s != p {
-			locals = append(locals, s)
-		}
-	}
-	process.mu.Unlock()
-	for _, c := range locals {
-		if slices.Contains(i.localParents(c), p) {
+// children returns the zones below a parent that want their DS in it directly.
+func (k *kin) children(p *signer) (list []*signer) {
+	for _, c := range k.locals {
+		if slices.Contains(k.parents(c), p) {
 			list = append(list, c)
 		}
 	}
@@ -80,11 +89,8 @@ func (i *instance) localChildren(p *signer) (list []*signer) {
 
 // withChildren lays the DS sets of children over a parent's records.
 func (s *signer) withChildren(z *zone.Zone) *zone.Zone {
-	if s.inst == nil || !s.inst.local {
-		return z
-	}
 	var sets []zone.DSSet
-	for _, c := range s.inst.localChildren(s) {
+	for _, c := range s.children() {
 		set, ok := s.childSet(z, c)
 		if !ok {
 			continue
@@ -95,12 +101,23 @@ func (s *signer) withChildren(z *zone.Zone) *zone.Zone {
 		}
 		sets = append(sets, set)
 	}
+	if len(sets) == 0 {
+		return z
+	}
 	next, err := z.WithDS(sets)
 	if err != nil { // no two of them are of one delegation, and each was tried alone
 		s.warnOnce(err.Error())
 		return z
 	}
 	return next
+}
+
+// children returns the zones that want their DS in this one directly.
+func (s *signer) children() []*signer {
+	if s.inst == nil {
+		return nil
+	}
+	return s.inst.relations().children(s)
 }
 
 // childSet returns the DS set that is to stand for a child. Until the child has
@@ -172,7 +189,7 @@ func (s *signer) want(set *rollover.KeySet, keys map[string]key.Key) {
 		return
 	}
 	s.wanted.Store(d)
-	for _, p := range s.inst.localParents(s) {
+	for _, p := range s.inst.relations().parents(s) {
 		p.loop.ask(p)
 	}
 }
@@ -189,7 +206,7 @@ func ownerOf(d parent.DS, keys map[string]key.Key, origin []byte) string {
 
 // localObservation is what the zone's parents in this process serve.
 func (s *signer) localObservation(keys map[string]key.Key, now time.Time) (o rollover.Observation, err error) {
-	parents := s.inst.localParents(s)
+	parents := s.inst.relations().parents(s)
 	if len(parents) == 0 {
 		return o, errNoLocalParent
 	}
@@ -235,10 +252,7 @@ func (s *signer) delegationOf(child *signer) (list []parent.DS, ttl uint32, err 
 
 // tellChildren has the children work whose DS in what is served has changed.
 func (s *signer) tellChildren(before, now *version) {
-	if s.inst == nil || !s.inst.local {
-		return
-	}
-	for _, c := range s.inst.localChildren(s) {
+	for _, c := range s.children() {
 		ttl, rdata, ok := dsAt(now.signed.Zone, c.origin)
 		same := before != nil
 		if same {
@@ -265,4 +279,21 @@ func (s *signer) localSight(keys map[string]key.Key, now time.Time) (v sighting)
 		s.tell(event.Event{Kind: event.ParentUnclear, Err: err})
 	}
 	return v
+}
+
+// localSaid is what the zone's parents in this process say about DS records
+// before the first keys are made.
+func (s *signer) localSaid() (said delegation) {
+	parents := s.inst.relations().parents(s)
+	if len(parents) == 0 {
+		return delegation{err: errNoLocalParent}
+	}
+	for _, p := range parents {
+		list, _, err := p.delegationOf(s)
+		if err != nil {
+			return delegation{err: fmt.Errorf("%s: %w", p.label(), err)}
+		}
+		said.ds = append(said.ds, list...)
+	}
+	return said
 }

@@ -24,15 +24,15 @@ func TestAdopt_KeysThatCannotSignTheZone(t *testing.T) {
 	}{
 		{"all begin later", func(e *keystore.Entry, now time.Time) {
 			e.Timing.Publish, e.Timing.Activate = now.Add(day), now.Add(day)
-		}, []string{"no key signs the zone", "no key signs the DNSKEY set", "is hidden until"}},
+		}, []string{"no key signs the zone", "for the next roll"}},
 		{"all are over", func(e *keystore.Entry, now time.Time) {
 			e.Timing.Delete = now.Add(-time.Minute)
-		}, []string{"no key signs the zone", "is removed since"}},
+		}, []string{"no key signs the zone", "is removed, retired at"}},
 		{"the ZSK begins later", func(e *keystore.Entry, now time.Time) {
 			if e.Key.Role == policy.ZSK {
 				e.Timing.Activate = now.Add(day)
 			}
-		}, []string{"no key signs the zone", "is published until"}},
+		}, []string{"no key signs the zone", "is published"}},
 		{"two algorithms with one role each", func(e *keystore.Entry, _ time.Time) {
 			if e.Key.Role == policy.ZSK {
 				e.Key.Algorithm = policy.RSASHA256
@@ -50,8 +50,8 @@ func TestAdopt_KeysThatCannotSignTheZone(t *testing.T) {
 			if reason(err) != "keys" {
 				t.Errorf("reason %q", reason(err))
 			}
-			if doc := p.state(); len(doc.Keys) != 0 {
-				t.Errorf("the state names keys: %+v", doc.Keys)
+			if doc := p.state(); len(doc.KeySet.Keys) != 0 || len(doc.Pool) != 0 {
+				t.Errorf("the state names keys: %+v", doc)
 			}
 			p.keys = plain
 			p.signer().mustRun(t)
@@ -90,11 +90,12 @@ func TestAdopt_RevokedKey(t *testing.T) {
 				}
 			}}
 			p.signer().mustRun(t)
-			g := p.state().Generations[0]
-			if got := slices.Contains(g.KSKs, old.ID); got != tt.signs {
+			set := p.state().KeySet
+			ksks := set.DNSKEYSigners()
+			if got := slices.Contains(ksks, old.ID); got != tt.signs {
 				t.Errorf("it signs: %t, want %t", got, tt.signs)
 			}
-			if !slices.ContainsFunc(g.KSKs, func(id string) bool { return id != old.ID }) {
+			if !slices.ContainsFunc(ksks, func(id string) bool { return id != old.ID }) {
 				t.Error("no other KSK signs the DNSKEY set")
 			}
 		})

@@ -2,7 +2,6 @@ package autosign
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/parent"
 	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/state"
 	"github.com/autosign-dns/autosign/plugin/zone"
 )
@@ -41,6 +41,10 @@ func (s *signer) askParent(ctx context.Context) <-chan delegation {
 		out <- delegation{}
 		return out
 	}
+	if s.policy.ParentLocal && s.inst != nil {
+		out <- s.localSaid()
+		return out
+	}
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, parentDeadline)
 		defer cancel()
@@ -56,6 +60,11 @@ func (d delegation) has(k key.Key, origin []byte) bool {
 		rd, err := k.DS(origin, ds.DigestType)
 		return err == nil && ds.KeyTag == k.Tag && ds.Algorithm == uint8(k.Algorithm) && bytes.Equal(rd[4:], ds.Digest)
 	})
+}
+
+// needsFirst reports whether the zone has never had keys and is to get some.
+func (s *signer) needsFirst(doc *state.Document) bool {
+	return len(doc.KeySet.Keys) == 0 && len(doc.UsedTags) == 0 && !s.policy.Insecure
 }
 
 // firstKeys gives a zone without keys in its state its first ones: those at
@@ -77,58 +86,79 @@ func (s *signer) firstKeys(ctx context.Context, old *state.Document, presigned b
 	if err != nil {
 		return nil, err
 	}
-	adopted := adopt(usable, s.origin, said, m.now)
-	roles := wantedRoles(trusted(adopted, usable), s.policy, presigned)
+	found := s.adopt(usable, said, m.key)
+	roles := wantedRoles(found, s.policy, presigned)
 	if err := s.safeToMake(roles, said); err != nil {
 		s.tell(event.Event{Kind: event.KeysWithheld, Err: err, Reason: "unsafe"})
 		return nil, err
 	}
-	if err := s.checkSigners(trusted(adopted, usable), roles, m.now); err != nil {
+	if err := s.checkSigners(trusted(found.keys), found.spares, roles, m.key); err != nil {
 		return nil, err
 	}
-	made, err := s.make(ctx, roles, func(tag uint16) bool {
-		return old.TagUsed(tag) || slices.ContainsFunc(usable, func(e keystore.Entry) bool { return e.Key.Tag == tag })
-	}, m.now)
+	made, err := s.make(ctx, roles, old, usable, m)
 	if err != nil {
 		return nil, err
 	}
 	doc, err := s.docs.change(ctx, func(d *state.Document) error {
-		if len(d.Keys) > 0 { // another was faster
+		if !s.needsFirst(d) { // another was faster
 			return errUnchanged
 		}
-		for _, k := range append(slices.Clone(adopted), made...) {
-			if err := d.AddKey(k); err != nil {
-				return err
-			}
-		}
-		turn(d, s.policy, m)
-		d.See(m.keys)
-		return nil
+		return s.employ(d, found, made, m)
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.tellFirst(ctx, doc, made, adopted, m)
+	if _, err := s.box.list(ctx, s.policy.Scheme); err != nil {
+		return nil, err
+	}
+	s.tellFirst(ctx, doc, made, found, m)
 	return doc, nil
+}
+
+// employ puts a zone's first keys into its document. All of it is shown in one
+// version: caches have nothing of the zone that a validator would look at.
+func (s *signer) employ(d *state.Document, found adopted, made []rollover.Key, m moment) error {
+	for _, k := range append(slices.Clone(found.keys), made...) {
+		if err := d.AddKey(k); err != nil {
+			return err
+		}
+	}
+	for _, x := range found.spares {
+		if err := d.AddSpare(x); err != nil {
+			return err
+		}
+	}
+	d.KeySet.Urgent = true
+	_, err := turn(d, s.outlook(m))
+	m.see(d)
+	return err
 }
 
 // tellFirst tells of a zone's first keys, and removes those that were made for
 // nothing.
-func (s *signer) tellFirst(ctx context.Context, doc *state.Document, made, adopted []state.Key, m moment) {
+func (s *signer) tellFirst(ctx context.Context, doc *state.Document, made []rollover.Key, found adopted, m moment) {
 	for _, k := range made {
 		if doc.Key(k.ID) == nil {
 			// It was made beside the keys of another; no state names it.
-			if err := s.box.store.Destroy(ctx, s.zone, k.ID); err != nil {
-				s.tell(event.Event{Kind: event.Warned, Key: k.ID, Why: "a spare key was left behind", Err: err})
-			}
+			s.destroy(ctx, k.ID)
 			continue
 		}
-		s.tell(event.Event{Kind: event.KeyCreated, Key: k.ID, To: k.Role, Why: "first keys of the zone, in " + s.dir})
+		s.tell(event.Event{Kind: event.KeyCreated, Key: k.ID, Tag: k.Tag, To: k.Role.String(), Why: "first keys of the zone, in " + s.dir})
 	}
-	for _, k := range adopted {
-		if doc.Key(k.ID) != nil {
-			s.tell(event.Event{Kind: event.KeyAdopted, Key: k.ID, To: k.Role + ", " + usesOf(doc, m.keys)[k.ID].String(),
-				Why: "found in " + s.dir})
+	for i := range doc.KeySet.Keys {
+		if k := &doc.KeySet.Keys[i]; k.Status(rollover.DS).Goal == rollover.Omnipresent && k.Status(rollover.DS).State == rollover.Hidden {
+			s.tellDS(k, "put it into the parent zone once every cache has the signed zone: it is told when that is so")
+		}
+	}
+	for _, k := range found.keys {
+		if now := doc.Key(k.ID); now != nil {
+			s.tell(event.Event{Kind: event.KeyAdopted, Key: k.ID, Tag: k.Tag, To: k.Role.String() + ", " + doing(now),
+				Why: "found in " + s.dir, Next: k.Retire})
+		}
+	}
+	for _, x := range found.spares {
+		if doc.Spare(x.ID) != nil {
+			s.tell(event.Event{Kind: event.KeyAdopted, Key: x.ID, Tag: x.Tag, To: x.Role.String() + " for the next roll", Why: "found in " + s.dir})
 		}
 	}
 }
@@ -151,148 +181,42 @@ func (s *signer) usable(entries []keystore.Entry) (list []keystore.Entry, err er
 	return list, errors.Join(errs...)
 }
 
-// adopt turns key files that were found into keys of the state. They take the
-// state of their .state file or timing lines; without them a KSK whose DS the
-// parent holds signs, any other is only published, as far as something signs.
-func adopt(usable []keystore.Entry, origin []byte, said delegation, now time.Time) (list []state.Key) {
-	var plain []int // of list: keys without any metadata
-	var keys []key.Key
-	for _, e := range usable {
-		k := stateKey(e)
-		switch t := e.Timing; {
-		case e.State != nil:
-			fromBINDState(&k, e, now)
-		case e.HasTiming && (!t.Publish.IsZero() || !t.Activate.IsZero() || !t.Inactive.IsZero() || !t.Delete.IsZero()):
-			k.Publish, k.Activate, k.Inactive, k.Delete = t.Publish, t.Activate, t.Inactive, t.Delete
-		default:
-			k.Publish = now
-			plain = append(plain, len(list))
-		}
-		retireAtRevocation(&k, e)
-		list = append(list, k)
-		keys = append(keys, e.Key)
-	}
-	for _, n := range plain {
-		if keys[n].Role.SignsDNSKEY() && said.has(keys[n], origin) {
-			list[n].Activate = now
-		}
-	}
-	activateRest(list, plain, policy.Role.SignsDNSKEY, len(said.ds) == 0, now)
-	activateRest(list, plain, policy.Role.SignsZone, false, now)
-	return list
-}
-
-// activateRest makes keys without metadata sign where otherwise nothing of
-// their role would: the newest, or all of them.
-func activateRest(list []state.Key, plain []int, has func(policy.Role) bool, all bool, now time.Time) {
-	var idle []int
-	for n := range list {
-		role, err := policy.ParseRole(list[n].Role)
-		if err != nil || !has(role) {
-			continue
-		}
-		if !list[n].Activate.IsZero() {
-			return
-		}
-		if slices.Contains(plain, n) {
-			idle = append(idle, n)
-		}
-	}
-	slices.SortFunc(idle, func(a, b int) int {
-		return cmp.Or(list[b].Created.Compare(list[a].Created), cmp.Compare(list[a].ID, list[b].ID))
-	})
-	for i, n := range idle {
-		if i == 0 || all {
-			list[n].Activate = now
-		}
-	}
-}
-
-// stateKey is what the state keeps of a key.
-func stateKey(e keystore.Entry) state.Key {
-	return state.Key{
-		ID:           e.ID,
-		Role:         e.Key.Role.String(),
-		Algorithm:    uint8(e.Key.Algorithm),
-		Tag:          e.Key.Tag,
-		PublicDigest: e.Key.PublicDigest(),
-		Created:      e.Timing.Created,
-	}
-}
-
-// fromBINDState sets a key's times by the lines of its .state file. What the
-// file says of the records as they are counts more than the moments in it.
-func fromBINDState(k *state.Key, e keystore.Entry, now time.Time) {
-	moment := func(line string) time.Time {
-		t, _ := time.Parse("20060102150405", strings.Fields(e.State[line] + " -")[0])
-		return t
-	}
-	shown := func(line string) bool {
-		s := strings.ToLower(e.State[line])
-		return s == "rumoured" || s == "omnipresent"
-	}
-	k.Publish, k.Activate, k.Inactive, k.Delete = moment("Published"), moment("Active"), moment("Retired"), moment("Removed")
-	past := func(t time.Time) time.Time { // something that already is
-		if t.IsZero() || t.After(now) {
-			return now
-		}
-		return t
-	}
-	signing := "ZRRSIGState"
-	if e.Key.Role == policy.KSK {
-		signing = "KRRSIGState"
-	}
-	if shown("DNSKEYState") {
-		k.Publish = past(k.Publish)
-		if come(k.Delete, now) {
-			k.Delete = time.Time{}
-		}
-	}
-	switch {
-	case shown(signing):
-		k.Activate = past(k.Activate)
-		if come(k.Inactive, now) {
-			k.Inactive = time.Time{}
-		}
-	case strings.EqualFold(e.State["GoalState"], "hidden"):
-		k.Inactive = past(k.Inactive)
-	}
-}
-
-// make makes keys for roles. A tag that the zone has, or had, is not made again.
-func (s *signer) make(ctx context.Context, roles []policy.Role, used func(uint16) bool, now time.Time) (made []state.Key, err error) {
+// make makes keys for roles that sign at once. A tag that the zone has, or had,
+// is not made again.
+func (s *signer) make(ctx context.Context, roles []policy.Role, old *state.Document, usable []keystore.Entry,
+	m moment) (made []rollover.Key, err error) {
 	for _, role := range roles {
 		e, err := s.box.store.Create(ctx, s.zone, keystore.Spec{
 			Role:      role,
 			Algorithm: s.policy.Algorithm,
 			Bits:      s.policy.Bits(role),
-			Now:       now,
-			Used: func(tag uint16) bool {
-				return used(tag) || slices.ContainsFunc(made, func(k state.Key) bool { return k.Tag == tag })
-			},
+			Now:       m.now,
+			Used:      func(tag uint16) bool { return old.TagUsed(tag) || foreignTag(usable, tag) },
 		})
 		if err != nil {
 			return nil, fmt.Errorf("making a %s in %s: %w", role, s.dir, err)
 		}
+		usable = append(usable, e)
 		e.Key.Role = role
-		k := stateKey(e)
-		k.Created, k.Publish, k.Activate = now, now, now
+		k := newKey(e)
+		k.Created = m.key
+		k.SetGoals(rollover.Omnipresent)
+		show(&k, rollover.Rumoured, m.key)
 		made = append(made, k)
 	}
 	return made, nil
 }
 
-// wantedRoles returns the roles for which no key is at hand.
-func wantedRoles(adopted []state.Key, p policy.Policy, presigned bool) (roles []policy.Role) {
-	var apex, rest bool
-	for _, k := range adopted {
-		role, err := policy.ParseRole(k.Role)
-		if err != nil || k.Activate.IsZero() {
-			continue
+// wantedRoles returns the roles for which no key is at hand, not even one that
+// is to sign later, or has signed: whoever said so has to say otherwise.
+func wantedRoles(found adopted, p policy.Policy, presigned bool) (roles []policy.Role) {
+	have := slices.Clone(found.meant)
+	for _, k := range trusted(found.keys) {
+		if used(&k) {
+			have = append(have, k.Role)
 		}
-		apex = apex || role.SignsDNSKEY()
-		rest = rest || role.SignsZone()
 	}
+	apex, rest := slices.ContainsFunc(have, policy.Role.SignsDNSKEY), slices.ContainsFunc(have, policy.Role.SignsZone)
 	if !apex && !rest {
 		return p.Roles()
 	}
@@ -332,36 +256,51 @@ func (s *signer) safeToMake(roles []policy.Role, said delegation) error {
 	return nil
 }
 
-// writeDS puts the DS records that the parent is to have beside the keys, and
-// makes events of them at the first signing.
-func (s *signer) writeDS(ctx context.Context, r *ring, first bool) {
-	var records []string
-	for i, k := range r.keys {
-		if !k.Role.SignsDNSKEY() || !k.Published {
-			continue
-		}
-		public, err := key.FromDNSKEY(k.DNSKEY)
-		if err != nil || revoked(public) {
-			continue
-		}
-		for _, digest := range []uint8{key.SHA256, key.SHA384} {
-			rd, err := public.DS(s.origin, digest)
-			if err != nil {
-				continue
-			}
-			text := fmt.Sprintf("%s IN DS %d %d %d %X", zone.Text(s.origin), public.Tag, public.Algorithm, digest, rd[4:])
-			records = append(records, text)
-			if first {
-				s.tell(event.Event{Kind: event.DSToPublish, Key: r.ids[i], Record: text,
-					Why: "put it into the parent zone once every secondary has this version"})
+// writeDS puts the DS records that the parent is to have beside the keys. Before
+// the first of them belong into the parent zone, they are those to come.
+func (s *signer) writeDS(ctx context.Context, doc *state.Document) {
+	wanted := doc.KeySet.Delegated()
+	if len(wanted) == 0 && !doc.KeySet.Withdrawn() {
+		for i := range doc.KeySet.Keys {
+			if k := &doc.KeySet.Keys[i]; k.Status(rollover.DS).Goal == rollover.Omnipresent {
+				wanted = append(wanted, k.ID)
 			}
 		}
 	}
+	var records []string
+	for _, id := range wanted {
+		records = append(records, s.recordsOf(doc.Key(id))...)
+	}
+	text := strings.Join(records, "\n")
 	w, ok := s.box.store.(keystore.DSWriter)
-	if !ok || len(records) == 0 {
+	if !ok || text == s.wroteDS {
 		return
 	}
 	if err := w.WriteDS(ctx, s.zone, records); err != nil {
 		s.tell(event.Event{Kind: event.Warned, Why: "DS records not written beside the keys", Err: err})
+		return
+	}
+	s.wroteDS = text
+}
+
+// recordsOf returns the DS records of a key in zone-file form.
+func (s *signer) recordsOf(k *rollover.Key) (records []string) {
+	e, err := find(s.box.known, k)
+	if err != nil {
+		return nil
+	}
+	public := plain(e.Key)
+	for _, digest := range []uint8{key.SHA256, key.SHA384} {
+		if rd, err := public.DS(s.origin, digest); err == nil {
+			records = append(records, fmt.Sprintf("%s IN DS %d %d %d %X", zone.Text(s.origin), public.Tag, public.Algorithm, digest, rd[4:]))
+		}
+	}
+	return records
+}
+
+// tellDS makes an event of each DS record of a key that the parent is to have.
+func (s *signer) tellDS(k *rollover.Key, why string) {
+	for _, text := range s.recordsOf(k) {
+		s.tell(event.Event{Kind: event.DSToPublish, Key: k.ID, Tag: k.Tag, Record: text, Why: why})
 	}
 }

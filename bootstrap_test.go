@@ -14,7 +14,7 @@ import (
 	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/parent"
 	"github.com/autosign-dns/autosign/plugin/policy"
-	"github.com/autosign-dns/autosign/plugin/state"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
 func TestFirstKeys_OnlyWhenSafe(t *testing.T) {
@@ -57,8 +57,8 @@ func TestFirstKeys_OnlyWhenSafe(t *testing.T) {
 			if len(entries) != 0 || s.served.Load() != nil {
 				t.Errorf("%d keys were made", len(entries))
 			}
-			if doc := p.state(); len(doc.Keys) != 0 {
-				t.Errorf("the state has keys: %+v", doc.Keys)
+			if doc := p.state(); len(doc.KeySet.Keys) != 0 {
+				t.Errorf("the state has keys: %+v", doc.KeySet.Keys)
 			}
 		})
 	}
@@ -96,8 +96,8 @@ func TestSchemes(t *testing.T) {
 			p.signer().mustRun(t)
 			p.signer().mustRun(t)
 			var roles []string
-			for _, k := range p.state().Keys {
-				roles = append(roles, k.Role)
+			for _, k := range p.state().KeySet.Keys {
+				roles = append(roles, k.Role.String())
 			}
 			if got := strings.Join(roles, " "); got != tt.roles {
 				t.Errorf("roles %s, want %s", got, tt.roles)
@@ -151,9 +151,13 @@ func TestAdopt_BINDTiming(t *testing.T) {
 	if len(signed.Keys) != 3 {
 		t.Fatalf("%d keys in the zone, want 3", len(signed.Keys))
 	}
-	g := p.state().Generations[0]
-	if len(g.KSKs) != 1 || g.KSKs[0] != ksk.ID || len(g.ZSKs) != 1 || g.ZSKs[0] != active.ID {
-		t.Errorf("signers %v and %v, want %s and %s", g.KSKs, g.ZSKs, ksk.ID, active.ID)
+	doc := p.state()
+	ksks, zsks := doc.KeySet.DNSKEYSigners(), doc.Generations[0].ZSKs
+	if len(ksks) != 1 || ksks[0] != ksk.ID || len(zsks) != 1 || zsks[0] != active.ID {
+		t.Errorf("signers %v and %v, want %s and %s", ksks, zsks, ksk.ID, active.ID)
+	}
+	if k := doc.Key(active.ID); !k.Retire.Equal(future) {
+		t.Errorf("the key that is to end does so at %s, want %s", k.Retire, future)
 	}
 	if p.parent.asked == 0 {
 		t.Error("the parent was not asked")
@@ -170,10 +174,11 @@ func TestAdopt_WithoutMetadata_TheParentTells(t *testing.T) {
 	p.parent.ds = []parent.DS{{KeyTag: known.Key.Tag, Algorithm: 15, DigestType: 2, Digest: rd[4:]}}
 	s := p.signer()
 	s.mustRun(t)
-	if g := p.state().Generations[0]; len(g.KSKs) != 1 || g.KSKs[0] != known.ID {
-		t.Errorf("KSKs %v sign, want %s", g.KSKs, known.ID)
+	set := p.state().KeySet
+	if ksks := set.DNSKEYSigners(); len(ksks) != 1 || ksks[0] != known.ID {
+		t.Errorf("KSKs %v sign, want %s", ksks, known.ID)
 	}
-	if k := p.state().Key(other.ID); k.Publish.IsZero() || !k.Activate.IsZero() {
+	if k := set.Key(other.ID); !k.DNSKEYOnly() {
 		t.Errorf("the other KSK is not DNSKEY only: %+v", k)
 	}
 }
@@ -190,28 +195,48 @@ func TestAdopt_BINDState(t *testing.T) {
 		want  string
 	}{
 		{"in use", policy.ZSK, map[string]string{"GoalState": "omnipresent", "DNSKEYState": "omnipresent", "ZRRSIGState": "omnipresent",
-			"Published": moment(-time.Hour), "Active": moment(-time.Hour)}, "active"},
+			"Published": moment(-time.Hour), "Active": moment(-time.Hour)}, "active: omnipresent hidden omnipresent hidden"},
 		{"announced", policy.ZSK, map[string]string{"GoalState": "omnipresent", "DNSKEYState": "rumoured", "ZRRSIGState": "hidden",
-			"Published": moment(-time.Hour), "Active": moment(time.Hour)}, "published"},
+			"Published": moment(-time.Hour), "Active": moment(time.Hour)}, "published: rumoured hidden hidden hidden"},
 		{"retired", policy.ZSK, map[string]string{"GoalState": "hidden", "DNSKEYState": "omnipresent", "ZRRSIGState": "unretentive",
-			"Published": moment(-time.Hour), "Active": moment(-time.Hour), "Retired": moment(-time.Minute)}, "published"},
+			"Published": moment(-time.Hour), "Active": moment(-time.Hour), "Retired": moment(-time.Minute)}, "published: omnipresent hidden unretentive hidden"},
 		{"to come", policy.KSK, map[string]string{"GoalState": "omnipresent", "DNSKEYState": "hidden", "KRRSIGState": "hidden",
-			"Published": moment(time.Hour), "Active": moment(2 * time.Hour)}, "hidden"},
+			"Published": moment(time.Hour), "Active": moment(2 * time.Hour)}, "spare"},
 		{"in use, its times not yet", policy.KSK, map[string]string{"GoalState": "omnipresent", "DNSKEYState": "omnipresent",
-			"KRRSIGState": "omnipresent", "Published": moment(time.Hour), "Active": moment(time.Hour)}, "active"},
+			"KRRSIGState": "omnipresent", "DSState": "rumoured", "DSPublish": moment(-time.Hour),
+			"Published": moment(time.Hour), "Active": moment(time.Hour)}, "active: omnipresent omnipresent hidden rumoured, DS seen"},
+		{"its DS is withdrawn", policy.KSK, map[string]string{"GoalState": "hidden", "DNSKEYState": "omnipresent",
+			"KRRSIGState": "omnipresent", "DSState": "unretentive", "DSRemoved": moment(-time.Hour)}, "active: omnipresent omnipresent hidden unretentive, DS gone"},
 		{"removed", policy.ZSK, map[string]string{"GoalState": "hidden", "DNSKEYState": "hidden", "ZRRSIGState": "hidden",
-			"Published": moment(-3 * time.Hour), "Removed": moment(-time.Hour)}, "removed"},
+			"Published": moment(-3 * time.Hour), "Removed": moment(-time.Hour)}, "removed: hidden hidden hidden hidden"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := keystore.Entry{ID: "K", Key: key.Key{Role: tt.role}, State: tt.state}
-			list := adopt([]keystore.Entry{e}, []byte{0}, delegation{}, now)
-			doc := &state.Document{Keys: append(list, state.Key{ID: "other", Role: tt.role.String(),
-				Publish: now.Add(-time.Hour), Activate: now.Add(-time.Hour)})}
-			if got := usesOf(doc, now)["K"].String(); got != tt.want {
-				t.Errorf("the key is %s, want %s: %+v", got, tt.want, list[0])
+			found := newPlace(t).signer().adopt([]keystore.Entry{e}, delegation{}, now)
+			got := "spare"
+			if len(found.keys) > 0 {
+				got = told(&found.keys[0])
+			}
+			if got != tt.want {
+				t.Errorf("the key is %s, want %s", got, tt.want)
 			}
 		})
 	}
+}
+
+// told says where the records of a key are.
+func told(k *rollover.Key) string {
+	text := doing(k) + ":"
+	for r := rollover.DNSKEY; r <= rollover.DS; r++ {
+		text += " " + k.Status(r).State.String()
+	}
+	if !k.DSSeen.IsZero() {
+		text += ", DS seen"
+	}
+	if !k.DSGone.IsZero() {
+		text += ", DS gone"
+	}
+	return text
 }
 
 func TestKeyFiles_Unusable_NothingIsMade(t *testing.T) {
@@ -235,7 +260,7 @@ func TestKeyFiles_Unusable_NothingIsMade(t *testing.T) {
 			wantError(t, s.run(t), e.ID, tt.want)
 			after, _ := os.ReadFile(private)
 			entries, _ := p.keys.List(t.Context(), "example.org.")
-			if string(before) != string(after) || len(entries) != 1 || len(p.state().Keys) != 0 {
+			if string(before) != string(after) || len(entries) != 1 || len(p.state().KeySet.Keys) != 0 {
 				t.Error("something was written")
 			}
 		})
@@ -246,13 +271,13 @@ func TestKeyFiles_LostWhileServing_LastGoodStays(t *testing.T) {
 	p := newPlace(t)
 	s := p.signer()
 	first := s.mustRun(t)
-	lost := filepath.Join(p.dir, p.state().Keys[1].ID+".private")
+	lost := filepath.Join(p.dir, p.state().KeySet.Keys[1].ID+".private")
 	if err := os.Rename(lost, lost+".away"); err != nil {
 		t.Fatal(err)
 	}
 	p.source.set(strings.Replace(testZone, "192.0.2.2", "192.0.2.22", 1))
 	s = p.signer()
-	wantError(t, s.run(t), p.state().Keys[1].ID)
+	wantError(t, s.run(t), p.state().KeySet.Keys[1].ID)
 	if err := os.Rename(lost+".away", lost); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package autosign
 import (
 	"sync"
 	"time"
+
+	"github.com/autosign-dns/autosign/plugin/state"
 )
 
 // Wall time is not trusted: machines start with a wrong clock, and clocks are
@@ -80,7 +82,8 @@ func (c *clock) believed(now time.Time) (ok bool, until time.Time, jump time.Dur
 type moment struct {
 	now    time.Time // wall time
 	sign   time.Time // for signatures
-	keys   time.Time // for what keys do; never goes back
+	key    time.Time // for what keys do
+	seen   time.Time // to be noted as the last moment at which the zone was worked on
 	frozen time.Time // keys stand still until then, because the clock jumped; zero: they do not
 	back   bool      // the clock is behind signatures already published: none of them may be taken over
 }
@@ -89,7 +92,7 @@ type moment struct {
 // with a last version of the slot published; what is served is good until
 // expiry (zero: nothing is served).
 func (c *clock) judge(now, seen, published, expiry time.Time) moment {
-	m := moment{now: now, sign: now, keys: now}
+	m := moment{now: now, sign: now, key: now, seen: now}
 	if published.After(now) {
 		// The version made in that slot must not be followed by an older one,
 		// unless its signatures are not valid yet.
@@ -108,8 +111,17 @@ func (c *clock) judge(now, seen, published, expiry time.Time) moment {
 			m.sign = before
 		}
 	}
-	if !seen.IsZero() && (!ok || seen.After(now)) {
-		m.keys = seen
+	if !ok && !seen.IsZero() {
+		m.seen = seen
 	}
 	return m
+}
+
+// see notes the moment in a document. One that a clock far ahead has left there
+// is put right once the clock is believed.
+func (m moment) see(d *state.Document) {
+	if d.LastSeen.Sub(m.seen) > jumpRunning && m.frozen.IsZero() {
+		d.LastSeen = m.seen
+	}
+	d.See(m.seen)
 }

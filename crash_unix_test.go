@@ -170,8 +170,8 @@ func recoverFrom(t *testing.T, dir string, out []byte) {
 		t.Error("the edit is not there")
 	}
 	doc := p.state()
-	if len(doc.Keys) != 2 {
-		t.Errorf("%d keys in the state, want 2", len(doc.Keys))
+	if len(doc.KeySet.Keys) != 2 {
+		t.Errorf("%d keys in the state, want 2", len(doc.KeySet.Keys))
 	}
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	for lines.Scan() {

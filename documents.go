@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/autosign-dns/autosign/plugin/state"
 	"github.com/autosign-dns/autosign/plugin/store"
@@ -25,9 +26,12 @@ var errStore = errors.New("state")
 // maxSwaps is how often a change is tried again when others were faster.
 const maxSwaps = 20
 
+// stateKind is what the names of state documents end with.
+const stateKind = "state.json"
+
 // newDocuments returns the document of a zone; every view has its own.
 func newDocuments(st store.Store, zone, view string) documents {
-	kind := "state.json"
+	kind := stateKind
 	if view != "" {
 		kind = "view-" + store.Name(view, kind)
 	}
@@ -81,4 +85,30 @@ func (d documents) change(ctx context.Context, f func(*state.Document) error) (*
 		}
 	}
 	return nil, fmt.Errorf("%w: %s: changed by others %d times in a row: %w", errStore, d.name, maxSwaps, store.ErrConflict)
+}
+
+// namedBeside reports whether another document of the zone names a key: views of
+// a zone have a key store in common.
+func (d documents) namedBeside(ctx context.Context, id string) (bool, error) {
+	names, err := d.store.List(ctx, store.Name(d.zone, ""))
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", errStore, err)
+	}
+	for _, name := range names {
+		if name == d.name || !strings.HasSuffix(name, stateKind) {
+			continue
+		}
+		other := documents{d.store, d.zone, name}
+		doc, _, err := other.read(ctx)
+		if errors.Is(err, state.ErrOtherZone) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if doc.Names(id) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -21,11 +21,11 @@ import (
 // they are.
 func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	now := s.clock.now().Truncate(time.Second)
-	m := moment{now: now, sign: now, keys: now}
+	m := moment{now: now, sign: now, key: now, seen: now}
 	served := s.served.Load()
 	var c *snapshot
 	switch {
-	case served != nil && now.Unix() < served.signed.Due:
+	case served != nil && now.Unix() < served.due:
 		return nil
 	case served != nil:
 		c = &snapshot{served.content, served.signed.Serial}
@@ -43,10 +43,14 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 			return err
 		}
 	}
-	r, err := s.box.build(ctx, doc, entries, m)
+	if s.effective, _, err = effective(doc, s.outlook(m)); err != nil {
+		return err
+	}
+	r, err := s.box.build(ctx, doc, s.effective, s.origin, entries)
 	if err != nil {
 		return err
 	}
+	r.shape = "" // nothing is claimed, nothing is confirmed
 	plan, signed, err := s.sign(ctx, doc, r, c, m, served)
 	if err != nil {
 		return err
@@ -58,7 +62,7 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	if err != nil {
 		return err
 	}
-	v := newVersion(sealed, c.zone, r.announced(), now)
+	v := newVersion(sealed, c.zone, r, now)
 	verified, err := s.judgeVersion(ctx, served, v, m)
 	if err != nil {
 		return err
@@ -79,16 +83,18 @@ func (s *signer) makeshift(entries []keystore.Entry, content *zone.Zone, m momen
 	if err != nil {
 		return nil, err
 	}
-	keys := adopt(usable, s.origin, delegation{err: errors.New("not asked")}, m.now)
-	if roles := wantedRoles(keys, s.policy, content.Presigned != nil); len(roles) > 0 {
+	found := s.adopt(usable, delegation{err: errors.New("not asked")}, m.key)
+	if roles := wantedRoles(found, s.policy, content.Presigned != nil); len(roles) > 0 {
 		return nil, fmt.Errorf("%w in %s for the last good copy", errKeys, s.dir)
 	}
 	doc := state.New(s.zone)
-	for _, k := range keys {
+	w := s.outlook(m)
+	w.freeze = "the state cannot be used"
+	for _, k := range found.keys {
 		if err := doc.AddKey(k); err != nil {
 			return nil, err
 		}
 	}
-	turn(doc, s.policy, m)
-	return doc, nil
+	_, err = turn(doc, w)
+	return doc, err
 }

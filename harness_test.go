@@ -223,6 +223,7 @@ func (p *place) signer() *signer {
 		box: keyBox{store: p.keys, zone: "example.org."}, copies: p.copies, parent: p.parent, freshStore: p.fresh,
 		crew: newCrew(),
 	}
+	s.asOf, s.effective = time.Now(), p.policy
 	s.clock = newClock(func() time.Time { return time.Now().Round(0).Add(time.Duration(p.jump.Load())) })
 	l := newLoop()
 	l.now = s.clock.now

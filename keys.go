@@ -16,18 +16,22 @@ import (
 	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/metrics"
 	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/sign"
 	"github.com/autosign-dns/autosign/plugin/state"
 )
 
-// ring is a zone's keys, ready for a pass: what the state document names, with
-// the signers that the key store opened.
+// ring is a zone's keys, ready for a pass: what the key set says, with the
+// signers that the key store opened.
 type ring struct {
-	keys    []sign.Key
-	ids     []string // of keys, in the same order
-	gens    []sign.Generation
-	zskOnly bool
-	next    time.Time // when a key is to do something else; zero: never
+	keys          []sign.Key
+	ids           []string // of keys, in the same order
+	gens          []sign.Generation
+	dnskeySigners []int // in keys
+	cds, cdnskey  [][]byte
+	zskOnly       bool
+	unsigned      bool   // the zone has left DNSSEC: there are no keys
+	shape         string // of the document that it was made of
 }
 
 // announced returns the DNSKEY RDATA of keys that sign without being in the
@@ -46,14 +50,22 @@ type keyBox struct {
 	store keystore.Keystore
 	zone  string
 	open  map[string]crypto.Signer // by public digest
+	known []keystore.Entry         // what was listed last
+	away  error                    // why the key store could not be asked this time
 }
 
-// list returns the zone's keys, with roles that fit the scheme.
+// list returns the zone's keys, with roles that fit the scheme. While the key
+// store is out of reach the keys are those of before: with the signers that are
+// open signatures are kept fresh (P7).
 func (b *keyBox) list(ctx context.Context, scheme policy.Scheme) ([]keystore.Entry, error) {
 	entries, err := b.store.List(ctx, b.zone)
-	if err != nil {
+	if b.away = err; err != nil && (b.known == nil || ctx.Err() != nil) {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
+	if err != nil {
+		return b.known, nil
+	}
+	b.known = entries
 	keys := make([]key.Key, 0, len(entries))
 	for _, e := range entries {
 		if e.Err == nil {
@@ -91,7 +103,7 @@ func (b *keyBox) signer(ctx context.Context, id, digest string) (crypto.Signer, 
 }
 
 // find returns the entry of a stored key, or why it cannot be used.
-func find(entries []keystore.Entry, k *state.Key) (keystore.Entry, error) {
+func find(entries []keystore.Entry, k *rollover.Key) (keystore.Entry, error) {
 	i := slices.IndexFunc(entries, func(e keystore.Entry) bool { return e.ID == k.ID })
 	switch {
 	case i < 0:
@@ -99,63 +111,119 @@ func find(entries []keystore.Entry, k *state.Key) (keystore.Entry, error) {
 			"was another volume mounted, or the file removed?", k.ID, keystore.ErrNotExist)
 	case entries[i].Err != nil:
 		return keystore.Entry{}, fmt.Errorf("key %s: %w", k.ID, entries[i].Err)
-	case entries[i].Key.PublicDigest() != k.PublicDigest:
+	case plain(entries[i].Key).PublicDigest() != k.PublicDigest:
 		return keystore.Entry{}, fmt.Errorf("key %s: the key store has another key of that name than the state; "+
 			"it is not used", k.ID)
 	}
 	return entries[i], nil
 }
 
-// build makes the ring of a document at a moment. The stored generations are
-// followed; keys that are in none of them and not published are left out.
-func (b *keyBox) build(ctx context.Context, doc *state.Document, entries []keystore.Entry, m moment) (*ring, error) {
-	r := &ring{zskOnly: true}
+// plain returns a key as it is without the revoke bit: what it is known by.
+func plain(k key.Key) key.Key {
+	if k.Flags&key.FlagRevoke != 0 {
+		k.Flags &^= key.FlagRevoke
+		k.Tag = key.Tag(k.DNSKEY())
+	}
+	return k
+}
+
+// build makes the ring of a document. The stored generations are followed; keys
+// that neither sign nor are published are left out.
+func (b *keyBox) build(ctx context.Context, doc *state.Document, p policy.Policy, origin []byte, entries []keystore.Entry) (*ring, error) {
+	r := &ring{zskOnly: zskOnly(doc), unsigned: !doc.KeySet.Signed(), shape: shapeOf(doc)}
+	if r.unsigned {
+		r.zskOnly = false
+		return r, nil
+	}
 	at := map[string]int{}
-	uses := usesOf(doc, m.keys)
 	var errs []error
-	for i := range doc.Keys {
-		k := &doc.Keys[i]
-		u := uses[k.ID]
-		r.next = sooner(r.next, u.next)
-		signs := signsIn(doc, k.ID)
-		if !u.published && !signs {
+	for i := range doc.KeySet.Keys {
+		k := &doc.KeySet.Keys[i]
+		published, signs := k.Status(rollover.DNSKEY).State.Shown(), signsIn(doc, k)
+		if !published && !signs {
 			continue
 		}
-		e, err := find(entries, k)
+		made, err := b.ready(ctx, k, entries, published, signs)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if e.Key.Role, err = policy.ParseRole(k.Role); err != nil {
-			errs = append(errs, fmt.Errorf("key %s: %w", k.ID, err))
-			continue
-		}
-		var signer crypto.Signer
-		if signs {
-			if signer, err = b.signer(ctx, k.ID, k.PublicDigest); err != nil {
-				errs = append(errs, fmt.Errorf("key %s: %w", k.ID, err))
-				continue
-			}
-		}
 		at[k.ID] = len(r.keys)
-		r.keys = append(r.keys, sign.NewKey(e.Key, u.published, signer))
+		r.keys = append(r.keys, made)
 		r.ids = append(r.ids, k.ID)
-		r.zskOnly = r.zskOnly && !e.Key.Role.SignsDNSKEY()
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
+	r.dnskeySigners = indexes(at, ours(&doc.KeySet, doc.KeySet.DNSKEYSigners()))
 	for _, g := range doc.Generations {
 		r.gens = append(r.gens, sign.Generation{
 			Since:          g.Since,
 			Validity:       time.Duration(g.Validity),
 			ValidityDNSKEY: time.Duration(g.ValidityDNSKEY),
 			Refresh:        time.Duration(g.Refresh),
-			DNSKEYSigners:  indexes(at, g.KSKs),
 			ZoneSigners:    indexes(at, g.ZSKs),
 		})
 	}
+	if p.CDS && !p.NoParent && !r.zskOnly {
+		return r, r.request(&doc.KeySet, origin, entries)
+	}
 	return r, nil
+}
+
+// ready makes one key of the ring, revoked where it revokes itself (RFC 5011
+// section 2.1).
+func (b *keyBox) ready(ctx context.Context, k *rollover.Key, entries []keystore.Entry, published, signs bool) (sign.Key, error) {
+	e, err := find(entries, k)
+	if err != nil {
+		return sign.Key{}, err
+	}
+	public := plain(e.Key)
+	public.Role = k.Role
+	if !k.Revoked.IsZero() {
+		public = public.Revoked()
+	}
+	var signer crypto.Signer
+	if signs {
+		if signer, err = b.signer(ctx, k.ID, k.PublicDigest); err != nil {
+			return sign.Key{}, fmt.Errorf("key %s: %w", k.ID, err)
+		}
+	}
+	return sign.NewKey(public, published, signer), nil
+}
+
+// signsIn reports whether a key makes signatures: over the DNSKEY set, or in a
+// generation that lives.
+func signsIn(doc *state.Document, k *rollover.Key) bool {
+	return !k.Foreign && (k.Status(rollover.KRRSIG).State.Shown() ||
+		slices.ContainsFunc(doc.Generations, func(g state.Generation) bool { return slices.Contains(g.ZSKs, k.ID) }))
+}
+
+// ours leaves out of a list of IDs the keys whose private part is elsewhere.
+func ours(s *rollover.KeySet, ids []string) []string {
+	return slices.DeleteFunc(ids, func(id string) bool { return s.Key(id).Foreign })
+}
+
+// request puts the records into the ring that tell the parent which DS to have
+// (RFC 7344 section 3), or that it is to have none (RFC 8078 section 4).
+func (r *ring) request(s *rollover.KeySet, origin []byte, entries []keystore.Entry) error {
+	if s.Withdrawn() {
+		r.cds, r.cdnskey = [][]byte{key.DeleteCDS()}, [][]byte{key.DeleteCDNSKEY()}
+		return nil
+	}
+	for _, id := range s.Delegated() {
+		e, err := find(entries, s.Key(id))
+		if err != nil {
+			return err
+		}
+		public := plain(e.Key)
+		cds, err := public.CDS(origin, key.SHA256)
+		if err != nil {
+			return fmt.Errorf("key %s: %w", id, err)
+		}
+		r.cds, r.cdnskey = append(r.cds, cds), append(r.cdnskey, public.CDNSKEY())
+	}
+	return nil
 }
 
 func indexes(at map[string]int, ids []string) (list []int) {
@@ -181,73 +249,32 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// keyRing brings the document's keys to the moment and makes the ring: keys do
-// what their times say, the policy is noted, a new generation begins when other
-// keys sign or signatures live otherwise. All of it is stored before it shows.
-func (s *signer) keyRing(ctx context.Context, doc *state.Document, m moment) (*state.Document, *ring, error) {
-	entries, err := s.box.list(ctx, s.policy.Scheme)
-	if err != nil {
-		return nil, nil, err
-	}
-	before := doc
-	turned := turn(clone(doc), s.policy, m)
-	if turned {
-		doc, err = s.docs.change(ctx, func(d *state.Document) error {
-			before = clone(d)
-			if !turn(d, s.policy, m) {
-				return errUnchanged
-			}
-			d.See(m.keys)
-			return nil
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-	}
-	r, err := s.box.build(ctx, doc, entries, m)
+// ring makes the ring of the document.
+func (s *signer) ring(ctx context.Context, doc *state.Document, entries []keystore.Entry) (*ring, error) {
+	r, err := s.box.build(ctx, doc, s.effective, s.origin, entries)
 	if err != nil && len(doc.Generations) > 1 {
 		// Without a key that only the older generation needs, everything moves
 		// to the newer one at once.
-		doc = clone(doc)
-		doc.Generations = doc.Generations[1:]
-		var alone error
-		if r, alone = s.box.build(ctx, doc, entries, m); alone == nil {
+		alone := clone(doc)
+		alone.Generations = alone.Generations[1:]
+		if r, failed := s.box.build(ctx, alone, s.effective, s.origin, entries); failed == nil {
 			s.tell(event.Event{Kind: event.Warned, Why: "all signatures are made anew, since a key that made the old ones " +
 				"cannot be used: " + err.Error()})
-			err = nil
+			return r, nil
 		}
 	}
 	if err != nil {
 		s.tell(event.Event{Kind: event.KeyUnusable, Err: err, Reason: "keystore"})
-		return nil, nil, err
 	}
-	s.tellMoves(before, doc, m)
-	s.countKeys(doc, m)
-	return doc, r, nil
-}
-
-// tellMoves makes an event of every key that does something else than before.
-func (s *signer) tellMoves(before, after *state.Document, m moment) {
-	if s.uses == nil { // the first pass: nothing is known to have changed
-		s.uses = usesOf(before, m.keys)
-	}
-	now := usesOf(after, m.keys)
-	for _, k := range after.Keys {
-		was, is := s.uses[k.ID].String(), now[k.ID].String()
-		if _, known := s.uses[k.ID]; known && was != is {
-			s.tell(event.Event{Kind: event.KeyMoved, Key: k.ID, Record: k.Role, From: was, To: is,
-				Why: "its time has come", Next: now[k.ID].next})
-		}
-	}
-	s.uses = now
+	return r, err
 }
 
 // countKeys sets the gauges of keys by role and state.
-func (s *signer) countKeys(doc *state.Document, m moment) {
+func (s *signer) countKeys(set *rollover.KeySet) {
 	count := map[metrics.KeyCount]int{}
-	uses := usesOf(doc, m.keys)
-	for _, k := range doc.Keys {
-		count[metrics.KeyCount{Role: strings.ToLower(k.Role), State: uses[k.ID].String()}]++
+	for i := range set.Keys {
+		k := &set.Keys[i]
+		count[metrics.KeyCount{Role: strings.ToLower(k.Role.String()), State: doing(k)}]++
 	}
 	var list []metrics.KeyCount
 	for c, n := range count {
@@ -257,10 +284,25 @@ func (s *signer) countKeys(doc *state.Document, m moment) {
 	metrics.Keys(s.zone, s.view, list)
 }
 
+// doing says in a word what a key does.
+func doing(k *rollover.Key) string {
+	switch {
+	case k.Status(rollover.KRRSIG).State.Shown() || k.Status(rollover.ZRRSIG).State.Shown():
+		return "active"
+	case k.Status(rollover.DNSKEY).State.Shown():
+		return "published"
+	case !k.Retired.IsZero():
+		return "removed"
+	}
+	return "hidden"
+}
+
 // clone returns a copy of a document that can be changed by itself.
 func clone(d *state.Document) *state.Document {
 	c := *d
-	c.Keys = slices.Clone(d.Keys)
+	c.KeySet = d.KeySet.Clone()
+	c.Pool = slices.Clone(d.Pool)
+	c.Doomed = slices.Clone(d.Doomed)
 	c.Generations = slices.Clone(d.Generations)
 	c.UsedTags = slices.Clone(d.UsedTags)
 	c.Claims = slices.Clone(d.Claims)

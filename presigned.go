@@ -5,20 +5,18 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/autosign-dns/autosign/plugin/event"
 	"github.com/autosign-dns/autosign/plugin/keystore"
-	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/state"
 	"github.com/autosign-dns/autosign/plugin/zone"
 )
 
 // zskOnly reports whether the KSK is elsewhere: no key of the zone signs DNSKEY.
 func zskOnly(doc *state.Document) bool {
-	return len(doc.Keys) > 0 && !slices.ContainsFunc(doc.Keys, func(k state.Key) bool {
-		role, err := policy.ParseRole(k.Role)
-		return err != nil || role.SignsDNSKEY()
-	})
+	return len(doc.KeySet.Keys) > 0 && !slices.ContainsFunc(doc.KeySet.Keys, func(k rollover.Key) bool { return k.Role.SignsDNSKEY() })
 }
 
 // strayKeys looks at usable keys that the state does not name. Where the KSK is
@@ -34,29 +32,35 @@ func (s *signer) strayKeys(ctx context.Context, doc *state.Document, content *zo
 	var came []keystore.Entry
 	for _, e := range entries {
 		switch {
-		case e.Err != nil || e.PublicOnly || doc.Key(e.ID) != nil:
+		case e.Err != nil || e.PublicOnly || doc.Names(e.ID) || s.made(e.ID):
 		case zskOnly(doc) && inPresigned(content, e.Key.DNSKEY()):
 			came = append(came, e)
 		default:
 			s.warnOnce(fmt.Sprintf("key %s in %s is not used: the zone has its keys, and its state does not name this one", e.ID, s.dir))
 		}
 	}
-	if !zskOnly(doc) || !followSet(clone(doc), came, content, s.policy, m) {
+	if !zskOnly(doc) || s.box.away != nil || !followSet(clone(doc), came, content, m) {
 		return doc, nil
 	}
 	doc, err = s.docs.change(ctx, func(d *state.Document) error {
-		if !followSet(d, came, content, s.policy, m) {
+		if !followSet(d, came, content, m) {
 			return errUnchanged
 		}
-		return nil
+		_, err := turn(d, s.outlook(m))
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range came {
-		s.tell(event.Event{Kind: event.KeyAdopted, Key: e.ID, To: "ZSK, active", Why: "it is in the source's DNSKEY set"})
+		s.tell(event.Event{Kind: event.KeyAdopted, Key: e.ID, Tag: e.Key.Tag, To: "ZSK, active", Why: "it is in the source's DNSKEY set"})
 	}
 	return doc, nil
+}
+
+// made reports whether a key is one that this process made and could not note.
+func (s *signer) made(id string) bool {
+	return slices.ContainsFunc(s.spares, func(x state.Spare) bool { return x.ID == id })
 }
 
 // inPresigned reports whether a key is in the DNSKEY set that the source brings.
@@ -66,11 +70,11 @@ func inPresigned(z *zone.Zone, dnskey []byte) bool {
 
 // followSet makes a document's ZSKs those of the source's DNSKEY set, and
 // reports whether that changed it. A set with none of them is left to the pass
-// to refuse.
-func followSet(doc *state.Document, came []keystore.Entry, z *zone.Zone, p policy.Policy, m moment) (changed bool) {
+// to refuse. Whether and when that is safe its holder knows: nothing waits.
+func followSet(doc *state.Document, came []keystore.Entry, z *zone.Zone, m moment) (changed bool) {
 	for _, e := range came {
-		k := stateKey(e)
-		k.Publish, k.Activate = m.keys, m.keys
+		k := newKey(e)
+		inSet(&k, true, m.key)
 		changed = doc.Key(e.ID) == nil && doc.AddKey(k) == nil || changed
 	}
 	if z.Presigned == nil {
@@ -80,18 +84,27 @@ func followSet(doc *state.Document, came []keystore.Entry, z *zone.Zone, p polic
 	for _, rd := range z.Presigned.Keys {
 		listed[digestOf(rd)] = true
 	}
-	if !slices.ContainsFunc(doc.Keys, func(k state.Key) bool { return listed[k.PublicDigest] }) {
+	if !slices.ContainsFunc(doc.KeySet.Keys, func(k rollover.Key) bool { return listed[k.PublicDigest] }) {
 		return changed
 	}
-	left := false
-	for i := range doc.Keys {
-		if k := &doc.Keys[i]; !listed[k.PublicDigest] && !come(k.Delete, m.keys) {
-			k.Inactive, k.Delete, left = m.keys, m.keys, true
+	for i := range doc.KeySet.Keys {
+		if k := &doc.KeySet.Keys[i]; !listed[k.PublicDigest] && !k.Gone() {
+			inSet(k, false, m.key)
+			// Signatures by a key that nobody can find any more must not stay.
+			doc.KeySet.Urgent, changed = true, true
 		}
 	}
-	if left {
-		// Signatures by a key that nobody can find any more must not stay.
-		doc.Collapse(generationOf(doc, p, m.keys))
+	return changed
+}
+
+// inSet has a ZSK sign, or be gone, at once.
+func inSet(k *rollover.Key, in bool, now time.Time) {
+	status := rollover.Status{State: rollover.Omnipresent, Goal: rollover.Omnipresent, Since: now}
+	if in {
+		k.Active, k.Retired, k.Removed = now, time.Time{}, time.Time{}
+	} else {
+		status = rollover.Status{Since: now}
+		k.Retired, k.Removed = now, now
 	}
-	return changed || left
+	*k.Status(rollover.DNSKEY), *k.Status(rollover.ZRRSIG) = status, status
 }

@@ -24,6 +24,7 @@ var errElsewhere = errors.New("another instance has published from another sourc
 // nothing is published. From is the version whose signatures are taken over.
 func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, content *snapshot, m moment, from *version) error {
 	began := time.Now()
+	content = &snapshot{s.withChildren(content.zone), content.serial}
 	served := s.served.Load()
 	plan, signed, err := s.sign(ctx, doc, r, content, m, from)
 	if err != nil {
@@ -31,14 +32,12 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	}
 	raised := served != nil && content.raises(served.signed.Serial)
 	if served != nil && served.signed.Digest == signed.Digest && !s.unclaimed && !s.unmade && !raised {
-		if served.content != content.zone { // the same records from another generation
-			same := *served
-			same.content = content.zone
-			s.served.Store(&same)
-		}
+		same := *served
+		same.content, same.due = content.zone, min(served.signed.Due, signed.Due) // maybe from another generation
+		s.carry(&same, r)
+		s.served.Store(&same)
 		return s.seeTime(ctx, doc, m)
 	}
-	first := !doc.Published
 	serial, err := s.claim(ctx, signed, content, m)
 	if err != nil {
 		return err
@@ -47,7 +46,7 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	if err != nil {
 		return err
 	}
-	next := newVersion(sealed, content.zone, r.announced(), m.now)
+	next := newVersion(sealed, content.zone, r, m.now)
 	verified, err := s.judgeVersion(ctx, from, next, m)
 	if err != nil {
 		return err
@@ -60,31 +59,43 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	if err := s.keep(next, m); err != nil {
 		return err
 	}
+	s.carry(next, r)
 	s.serve(next)
+	s.tellChildren(served, next)
 	s.unclaimed, s.good = false, nil   // a copy of earlier is of use only before the first version
 	s.unmade = s.unmade && from != nil // of the version that came back
 	s.published(next, plan.Signatures(), time.Since(began))
-	if first || !s.wroteDS {
-		s.writeDS(ctx, r, first)
-		s.wroteDS = true
-	}
 	s.checkBehind(served, next, verified)
 	return nil
+}
+
+// carry notes on a version that goes into service which keys it shows, and since
+// when that is so.
+func (s *signer) carry(v *version, r *ring) {
+	was := s.served.Load()
+	v.shape, v.since = r.shape, s.clock.now().Truncate(time.Millisecond)
+	if was != nil && was.shape == v.shape && was.since.Before(v.since) {
+		v.since = was.since
+	}
 }
 
 // sign makes the signed copy, the SOA's serial and signature still wanting.
 func (s *signer) sign(ctx context.Context, doc *state.Document, r *ring, content *snapshot, m moment,
 	from *version) (plan *sign.Plan, signed *zone.Signed, err error) {
 	in := sign.Input{
-		Zone:        content.zone,
-		Keys:        r.keys,
-		Generations: r.gens,
-		Denial:      s.policy.Denial,
-		Salt:        doc.Salt,
-		DNSKEYTTL:   s.policy.DNSKEYTTL,
-		ZSKOnly:     r.zskOnly,
-		Now:         m.sign,
-		Yield:       giveWay,
+		Zone:          content.zone,
+		Keys:          r.keys,
+		Generations:   r.gens,
+		DNSKEYSigners: r.dnskeySigners,
+		Denial:        s.effective.Denial,
+		Salt:          doc.Salt,
+		DNSKEYTTL:     s.effective.DNSKEYTTL,
+		CDS:           r.cds,
+		CDNSKEY:       r.cdnskey,
+		ZSKOnly:       r.zskOnly,
+		Unsigned:      r.unsigned,
+		Now:           m.sign,
+		Yield:         giveWay,
 	}
 	if from != nil {
 		in.Previous = from.signed
@@ -121,17 +132,22 @@ func (s *signer) claim(ctx context.Context, signed *zone.Signed, content *snapsh
 			base, has = floor, true
 		}
 		c := state.Claim{
-			Serial: sign.NextSerial(s.policy.Serial, base, has, content.serial, m.now),
+			Serial: sign.NextSerial(s.effective.Serial, base, has, content.serial, m.now),
 			Digest: digest,
 			Source: source,
-			Slot:   sign.Slot(s.origin, s.policy.Validity, s.policy.Refresh, m.sign),
+			Slot:   sign.Slot(s.origin, s.effective.Validity, s.effective.Refresh, m.sign),
 		}
 		var err error
 		if serial, _, err = d.Claim(c, content.serial); err != nil {
 			return err
 		}
-		d.Expose(signed.Stats().MaxTTL, m.sign.Add(max(s.policy.Validity, s.policy.ValidityDNSKEY)), signers(d)...)
-		d.See(m.keys)
+		ttl := signed.Stats().MaxTTL
+		d.Expose(ttl, m.sign.Add(max(s.effective.Validity, s.effective.ValidityDNSKEY)), signers(d)...)
+		d.KeySet.ZoneTTL.Serve(m.now, ttl)
+		if !signed.Unsigned {
+			d.KeySet.DNSKEYTTL.Serve(m.now, s.effective.DNSKEYTTL)
+		}
+		m.see(d)
 		return nil
 	})
 	if err == nil {
@@ -142,8 +158,10 @@ func (s *signer) claim(ctx context.Context, signed *zone.Signed, content *snapsh
 
 // signers returns the IDs of all keys that sign.
 func signers(d *state.Document) (ids []string) {
-	for _, g := range d.Generations {
-		ids = append(append(ids, g.KSKs...), g.ZSKs...)
+	for i := range d.KeySet.Keys {
+		if k := &d.KeySet.Keys[i]; signsIn(d, k) {
+			ids = append(ids, k.ID)
+		}
 	}
 	return ids
 }
@@ -161,11 +179,11 @@ func (s *signer) floor() (uint32, bool) {
 
 // seeTime notes in the state, now and then, that the zone is being worked on.
 func (s *signer) seeTime(ctx context.Context, doc *state.Document, m moment) error {
-	if m.keys.Sub(doc.LastSeen) < jumpStopped/4 {
+	if m.seen.Sub(doc.LastSeen) < jumpStopped/4 {
 		return nil
 	}
 	_, err := s.docs.change(ctx, func(d *state.Document) error {
-		d.See(m.keys)
+		m.see(d)
 		return nil
 	})
 	return err
@@ -206,8 +224,11 @@ func (s *signer) measure(v *version) (records int, expiry time.Time) {
 
 // denials counts the NSEC or NSEC3 records of a version.
 func denials(s *zone.Signed) (n int) {
-	if s.NSEC3 != nil {
+	switch {
+	case s.NSEC3 != nil:
 		return s.NSEC3.Count
+	case s.Unsigned:
+		return 0
 	}
 	for _, b := range s.Zone.Blocks() {
 		for i := range b.Len() {

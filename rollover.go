@@ -32,13 +32,14 @@ const maxPasses = 64
 // at every wake and sets no timer for far moments, so neither jumps of the
 // clock nor a long stop of the machine are missed.
 type loop struct {
-	now    func() time.Time
-	poll   time.Duration
-	ctx    context.Context
-	cancel context.CancelFunc
-	wake   chan struct{}
-	room   chan struct{}
-	done   sync.WaitGroup // the loop itself and the passes
+	now     func() time.Time
+	poll    time.Duration
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wake    chan struct{}
+	room    chan struct{}
+	errands chan struct{}  // looks at parents, and messages to them, under way
+	done    sync.WaitGroup // the loop itself and the passes
 
 	mu      sync.Mutex
 	started bool
@@ -50,11 +51,12 @@ type loop struct {
 
 func newLoop() *loop {
 	l := &loop{
-		now:    func() time.Time { return time.Now().Round(0) },
-		poll:   poll,
-		wake:   make(chan struct{}, 1),
-		room:   make(chan struct{}, maxPasses),
-		byName: map[string]*signer{},
+		now:     func() time.Time { return time.Now().Round(0) },
+		poll:    poll,
+		wake:    make(chan struct{}, 1),
+		room:    make(chan struct{}, maxPasses),
+		errands: make(chan struct{}, maxLooks),
+		byName:  map[string]*signer{},
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
@@ -105,6 +107,10 @@ func (l *loop) look(now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for item, ok := l.agenda.Due(now); ok; item, ok = l.agenda.Due(now) {
+		if asksOutside(item.What) {
+			l.errand(l.byName[item.Zone], item.What)
+			continue
+		}
 		l.begin(l.byName[item.Zone])
 	}
 	back := now.Before(l.last.Add(-clockSlack))
@@ -123,7 +129,7 @@ func (l *loop) look(now time.Time) time.Duration {
 // another. The lock is held.
 func (l *loop) begin(s *signer) {
 	if s.busy {
-		s.again = true
+		s.more = true
 		return
 	}
 	s.busy = true
@@ -138,8 +144,8 @@ func (l *loop) begin(s *signer) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		s.busy = false
-		if s.again {
-			s.again = false
+		if s.more {
+			s.more = false
 			l.agenda.Set(s.label(), workAsked, time.Time{})
 			l.nudge()
 		}

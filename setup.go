@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -173,6 +174,15 @@ func directoryOf(o corefile.Options, config *dnsserver.Config) string {
 	return dir
 }
 
+// modified returns when a file with a configuration was changed last. One that
+// is no file was made for this start.
+func modified(path string) time.Time {
+	if info, err := os.Stat(path); err == nil {
+		return info.ModTime().Round(0).UTC()
+	}
+	return time.Now().Round(0).UTC()
+}
+
 // backend is everything that is kept in one directory.
 type backend struct {
 	dir    string
@@ -223,6 +233,8 @@ func (i *instance) join(origin, view string, o corefile.Options, b *backend, z *
 		origin:     appendFolded(nil, wire),
 		view:       view,
 		policy:     o.Policy,
+		asOf:       modified(o.File),
+		effective:  o.Policy,
 		dir:        b.dir,
 		path:       path,
 		docs:       newDocuments(b.store, origin, view),
@@ -233,6 +245,7 @@ func (i *instance) join(origin, view string, o corefile.Options, b *backend, z *
 		clock:      newClock(time.Now),
 		crew:       hands,
 	}
+	s.attend(i, parent.Observer{Agents: o.Policy.ParentAgents})
 	s.source = source.NewFile(z, s.origin)
 	if old := predecessor(i, id); old != nil {
 		s.takeOver(old)

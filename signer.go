@@ -32,10 +32,14 @@ type version struct {
 	announced [][]byte   // DNSKEY RDATA of keys that sign without being published
 	made      time.Time
 	sound     *atomic.Bool // all of it has been verified; shared by versions that small changes lie between
+
+	shape string    // of the document that it was made of, as it was stored; empty: it was not
+	since time.Time // since when a version of this shape is served
+	due   int64     // when a signature has to be made, seconds since 1970
 }
 
-func newVersion(signed *zone.Signed, content *zone.Zone, announced [][]byte, made time.Time) *version {
-	return &version{signed, content, announced, made, new(atomic.Bool)}
+func newVersion(signed *zone.Signed, content *zone.Zone, r *ring, made time.Time) *version {
+	return &version{signed: signed, content: content, announced: r.announced(), made: made, sound: new(atomic.Bool), due: signed.Due}
 }
 
 // signer keeps the signed copy of one zone in one view. The handler reads what
@@ -44,9 +48,10 @@ type signer struct {
 	zone   string // origin, with the final dot
 	origin []byte // wire form, lower case
 	view   string
-	policy policy.Policy
-	dir    string // of the keys and the state
-	path   string // of the source
+	policy policy.Policy // of the configuration
+	asOf   time.Time     // modification time of the configuration
+	dir    string        // of the keys and the state
+	path   string        // of the source
 
 	source     source.Source
 	docs       documents
@@ -58,11 +63,13 @@ type signer struct {
 	crew       *crew
 
 	served atomic.Pointer[version] // nil until first signed
+	life   atomic.Pointer[life]    // nil until the keys were looked at
+	beyond
 
 	// The loop's, under its lock.
-	loop        *loop
-	busy, again bool
-	unread      bool // the pass failed before it read the source: it is tried again in its time
+	loop       *loop
+	busy, more bool
+	unread     bool // the pass failed before it read the source: it is tried again in its time
 
 	// Under mu: who tells secondaries, who waits for a pass, and what verification
 	// behind the swap found.
@@ -76,11 +83,14 @@ type signer struct {
 	pending   *snapshot         // content that is not published yet
 	good      *lastgood.Copy    // what the disk had at start; nil when it was read and of no use
 	goodRead  bool
-	uses      map[string]use  // what the keys did in the pass before
-	tried     int             // passes that failed in a row
-	lost      string          // why the source was of no use, as it was told last
-	warned    map[string]bool // what was told of the content
-	wroteDS   bool
+	effective policy.Policy      // that is in force
+	spares    []state.Spare      // keys that were made, and may not be noted in the state
+	again     time.Time          // when something is to be tried again that did not keep the pass from going on; zero: nothing is
+	looked    bool               // the document was looked at by this process
+	tried     int                // passes that failed in a row
+	lost      string             // why the source was of no use, as it was told last
+	warned    map[string]bool    // what was told of the content
+	wroteDS   string             // DS records that were put beside the keys
 	ours      string             // digest of the claim that this process made last
 	blocks    digests            // of the source's blocks
 	saver     saver              // puts copies on disk behind the pass
@@ -163,6 +173,8 @@ func (s *signer) takeOver(from *signer) {
 		s.serve(v)
 		s.recheck = !v.sound.Load()
 	}
+	s.watch.takeOver(&from.watch)
+	s.wanted.Store(from.wanted.Load())
 }
 
 // serve puts a version into service.
@@ -235,7 +247,7 @@ func (s *signer) pass(ctx context.Context) {
 	var due, retry time.Time
 	now := s.clock.now()
 	if v := s.served.Load(); v != nil {
-		due = time.Unix(v.signed.Due, 0)
+		due = time.Unix(v.due, 0)
 		if !due.After(now) { // it could not be made, or nothing had changed
 			due = now.Add(time.Minute)
 		}
@@ -288,15 +300,16 @@ func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (
 		s.recheck = false
 		s.checkBehind(nil, s.served.Load(), 0)
 	}
+	first := s.needsFirst(doc)
 	var said <-chan delegation
-	if len(doc.Keys) == 0 {
+	if first {
 		said = s.askParent(ctx)
 	}
 	content, err := s.content(ctx, asked)
 	if err != nil {
 		return m.frozen, err
 	}
-	if len(doc.Keys) == 0 {
+	if first {
 		if doc, err = s.firstKeys(ctx, doc, content.zone.Presigned != nil, said, m); err != nil {
 			return time.Time{}, err
 		}
@@ -304,28 +317,49 @@ func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (
 	if doc, err = s.strayKeys(ctx, doc, content.zone, m); err != nil {
 		return m.frozen, err
 	}
-	doc, r, err := s.keyRing(ctx, doc, m)
-	if err != nil {
+	if doc, err = s.moveKeys(ctx, doc, m); err != nil {
 		return m.frozen, err
 	}
-	if next = r.next; !m.frozen.IsZero() {
-		next = m.frozen
+	for range maxTurns {
+		if err = s.show(ctx, doc, content, m); err != nil {
+			break
+		}
+		moved := false
+		if doc, moved, err = s.confirm(ctx, doc, m); err != nil || !moved {
+			break
+		}
+	}
+	if doc == nil {
+		return m.frozen, err
+	}
+	if err == nil {
+		s.writeDS(ctx, doc)
+	}
+	return s.nextTurn(doc), err
+}
+
+// show makes a version of content with the keys of a document, and puts it
+// into service.
+func (s *signer) show(ctx context.Context, doc *state.Document, content *snapshot, m moment) error {
+	r, err := s.ring(ctx, doc, s.box.known)
+	if err != nil {
+		return err
 	}
 	if err = s.comeBack(ctx, doc, r, content, m); err != nil {
-		return next, err
+		return err
 	}
 	err = s.publish(ctx, doc, r, content, m, s.previous(m))
 	if content != s.pending {
-		return next, err
+		return err
 	}
 	if err == nil {
 		s.pending = nil
-	} else if v := s.served.Load(); v != nil && ctx.Err() == nil && v.signed.Due <= m.sign.Unix() {
+	} else if v := s.served.Load(); v != nil && ctx.Err() == nil && v.due <= m.sign.Unix() {
 		// The new content will not do; what is served has to be kept fresh.
 		old := &snapshot{v.content, soaSerial(v.content)}
 		err = errors.Join(err, s.publish(ctx, doc, r, old, m, s.previous(m)))
 	}
-	return next, err
+	return err
 }
 
 // comeBack puts the version before back into service when verification behind
@@ -357,15 +391,18 @@ func (s *signer) previous(m moment) *version {
 // judge decides what time it is for the zone, and tells of a clock that jumped.
 func (s *signer) judge(doc *state.Document) moment {
 	now := s.clock.now().Truncate(time.Second) // of what is stored and signed
-	if s.uses == nil && !doc.LastSeen.IsZero() && now.Sub(doc.LastSeen) > jumpStopped {
+	if !s.looked && !doc.LastSeen.IsZero() && now.Sub(doc.LastSeen) > jumpStopped {
 		s.clock.doubt()
 	}
+	s.looked = true
+	s.watch.begin(now, doc.Published)
 	last, _ := doc.Last()
 	var expiry time.Time
 	if v := s.served.Load(); v != nil {
 		expiry = time.Unix(v.signed.Expiry, 0)
 	}
 	m := s.clock.judge(now, doc.LastSeen, last.Slot, expiry)
+	m.key = s.clock.now().Truncate(time.Millisecond)
 	if !m.frozen.IsZero() {
 		s.tell(event.Event{Kind: event.ClockJumped, From: doc.LastSeen.Format(time.RFC3339), To: now.Format(time.RFC3339),
 			Why: "keys do nothing until the clock has run evenly for " + steady.String(), Next: m.frozen})

@@ -151,7 +151,7 @@ func (d *Document) UseTag(tag uint16, publicDigest string) error {
 // MaxGenerations live already the oldest goes: what still followed it moves
 // to its successor at once.
 func (d *Document) AddGeneration(g Generation) (added bool) {
-	if n := len(d.Generations); n > 0 && d.Generations[n-1].same(g) {
+	if n := len(d.Generations); n > 0 && d.Generations[n-1].Same(g) {
 		return false
 	}
 	d.Generations = slices.DeleteFunc(d.Generations, func(o Generation) bool { return !o.Since.Before(g.Since) })
@@ -162,8 +162,8 @@ func (d *Document) AddGeneration(g Generation) (added bool) {
 	return true
 }
 
-// same reports whether two generations sign alike.
-func (g Generation) same(o Generation) bool {
+// Same reports whether two generations sign alike.
+func (g Generation) Same(o Generation) bool {
 	return g.Validity == o.Validity && g.ValidityDNSKEY == o.ValidityDNSKEY && g.Refresh == o.Refresh &&
 		slices.Equal(g.ZSKs, o.ZSKs)
 }

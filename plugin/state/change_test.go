@@ -159,7 +159,7 @@ func TestAddGeneration_TwoLiveAtMost(t *testing.T) {
 		for _, g := range c.add {
 			d.AddGeneration(g)
 		}
-		equal := func(a, b Generation) bool { return a.same(b) && a.Since.Equal(b.Since) }
+		equal := func(a, b Generation) bool { return a.Same(b) && a.Since.Equal(b.Since) }
 		if !slices.EqualFunc(d.Generations, c.want, equal) {
 			t.Errorf("%s: got %+v", c.name, d.Generations)
 		}

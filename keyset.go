@@ -1,0 +1,336 @@
+package autosign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/event"
+	"github.com/autosign-dns/autosign/plugin/keystore"
+	"github.com/autosign-dns/autosign/plugin/metrics"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
+	"github.com/autosign-dns/autosign/plugin/state"
+)
+
+// maxTurns bounds how often a pass brings the keys to the moment: each key that
+// has to be made takes one.
+const maxTurns = 8
+
+// keysRetry is when it is tried again to make or to destroy a key.
+const keysRetry = 10 * time.Minute
+
+// life is what is known of a zone's keys since the last pass, for whoever asks.
+// It is not changed once it is stored.
+type life struct {
+	at     time.Time
+	doc    *state.Document
+	policy policy.Policy // in force
+	plan   rollover.Plan
+	freeze string
+	prospect
+}
+
+// moveKeys brings the document's keys to the moment, in the order that keeps a
+// zone whole whatever stops the process: what is decided is stored before it
+// shows; a key exists before the state names it; it is destroyed after the state
+// that forgets it is stored. Next is when to look again.
+func (s *signer) moveKeys(ctx context.Context, doc *state.Document, m moment) (*state.Document, error) {
+	for range maxTurns {
+		t, err := turn(clone(doc), s.outlook(m))
+		if err != nil {
+			return nil, err
+		}
+		if t.changed {
+			if doc, t, err = s.storeTurn(ctx, m); err != nil {
+				return nil, err
+			}
+			s.tellMoves(t.plan)
+		}
+		s.effective = t.policy
+		s.noteLife(doc, t, m)
+		made := false
+		if doc, made, err = s.makeSpares(ctx, doc, t.plan, m); err != nil {
+			return nil, err
+		}
+		if !made {
+			break
+		}
+	}
+	return s.destroyDoomed(ctx, doc)
+}
+
+// storeTurn turns the stored document. Who loses the race to another turns what
+// that one has made of it.
+func (s *signer) storeTurn(ctx context.Context, m moment) (doc *state.Document, t turned, err error) {
+	doc, err = s.docs.change(ctx, func(d *state.Document) error {
+		if t, err = turn(d, s.outlook(m)); err != nil {
+			return err
+		}
+		if !t.changed {
+			t.plan.Moves = nil
+			return errUnchanged
+		}
+		m.see(d)
+		return nil
+	})
+	return doc, t, err
+}
+
+// outlook gathers what is known at a moment.
+func (s *signer) outlook(m moment) outlook {
+	w := outlook{policy: s.policy, asOf: s.asOf, entries: s.box.known, listed: s.box.away == nil, now: m.key,
+		parent: s.parentSight(m.key)}
+	switch {
+	case !m.frozen.IsZero():
+		w.freeze, w.until = "the clock jumped, and is not believed yet", m.frozen
+	case s.box.away != nil:
+		w.freeze = "the key store cannot be reached: " + s.box.away.Error()
+	}
+	if v := s.served.Load(); v != nil {
+		w.shape, w.since = v.shape, v.since
+	}
+	return w
+}
+
+// noteLife keeps what is known of the keys, and tells of what changed in it.
+func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
+	f := t.facts
+	before := s.life.Swap(&life{at: m.key, doc: clone(doc), policy: t.policy, plan: t.plan, freeze: f.Freeze,
+		prospect: prospect{seen: f.Parent, facts: f, keys: s.publicKeys(&doc.KeySet)}})
+	switch was := before != nil && before.freeze != ""; {
+	case t.frozen && !was:
+		s.tell(event.Event{Kind: event.Frozen, Why: f.Freeze, Next: f.Until})
+	case f.Freeze == "" && was:
+		s.tell(event.Event{Kind: event.Thawed})
+	}
+	if t.older {
+		s.warnOnce(fmt.Sprintf("the configuration here, of %s, is older than the one that set the stored policy, of %s: "+
+			"that one stays in force; touch the Corefile if this is the one to follow",
+			s.asOf.UTC().Format(time.RFC3339), doc.PolicyAsOf.Format(time.RFC3339)))
+	}
+	s.countKeys(&doc.KeySet)
+	metrics.Roll(s.zone, s.view, gauges(t.plan, f.Freeze != ""))
+	s.follow(doc, t.plan, f.Parent)
+}
+
+// gauges returns what metrics show of a plan.
+func gauges(p rollover.Plan, frozen bool) metrics.Rollover {
+	g := metrics.Rollover{Next: p.Wake, Frozen: frozen}
+	count := map[metrics.RecordCount]int{}
+	for _, r := range p.Reasons {
+		if r.Key == "" {
+			continue
+		}
+		count[metrics.RecordCount{Role: strings.ToLower(r.Role.String()), Record: strings.ToLower(r.Record.String()), State: r.State.String()}]++
+		if r.State != r.Goal && !r.Since.IsZero() {
+			g.Waiting = sooner(g.Waiting, r.Since)
+		}
+	}
+	for c, n := range count {
+		c.N = n
+		g.Records = append(g.Records, c)
+	}
+	return g
+}
+
+// tellMoves makes an event of everything that a plan has changed.
+func (s *signer) tellMoves(p rollover.Plan) {
+	for _, m := range p.Moves {
+		e := event.Event{Kind: event.KeyMoved, Key: m.Key, Record: m.Record, From: m.From, To: m.To, Why: m.Why}
+		if k := p.KeySet.Key(m.Key); k != nil {
+			e.Tag = k.Tag
+		}
+		for _, r := range p.Reasons {
+			if r.Key == m.Key && (r.Record.String() == m.Record || m.Record == "key") {
+				e.Next = sooner(e.Next, r.When)
+			}
+		}
+		s.tell(e)
+		if k := p.KeySet.Key(m.Key); k != nil && m.Record == rollover.DS.String() && m.To == rollover.Rumoured.String() && k.DSSeen.IsZero() {
+			s.tellDS(k, "put it into the parent zone")
+		}
+	}
+}
+
+// makeSpares makes the keys that a plan asks for and puts them into the pool. A
+// key that could not be made does not keep the zone from being signed; it is
+// tried again.
+func (s *signer) makeSpares(ctx context.Context, doc *state.Document, p rollover.Plan, m moment) (*state.Document, bool, error) {
+	made := false
+	for _, a := range p.Actions {
+		if a.Kind != rollover.MakeKey || s.box.away != nil {
+			continue
+		}
+		e, err := s.spare(ctx, doc, a, m)
+		if err != nil {
+			s.tell(event.Event{Kind: event.KeyUnusable, Record: a.Role.String(), Err: err, Reason: "keystore",
+				Why: "no new key could be made; it is tried again", Next: m.key.Add(keysRetry)})
+			s.again = sooner(s.again, m.key.Add(keysRetry))
+			continue
+		}
+		if doc, err = s.keepSpare(ctx, e); err != nil {
+			return nil, false, err
+		}
+		made = true
+	}
+	return doc, made, nil
+}
+
+// spare returns a new key: one that this process has made before without being
+// able to note it, or one made now. No tag is used twice (P2).
+func (s *signer) spare(ctx context.Context, doc *state.Document, a rollover.Action, m moment) (state.Spare, error) {
+	for _, x := range s.spares {
+		if fits(x, a) && !doc.Names(x.ID) && usableSpare(x, s.box.known) {
+			return x, nil
+		}
+	}
+	e, err := s.box.store.Create(ctx, s.zone, keystore.Spec{Role: a.Role, Algorithm: a.Algorithm, Bits: a.Bits, Now: m.now,
+		Used: func(tag uint16) bool { return doc.TagUsed(tag) || foreignTag(s.box.known, tag) }})
+	if err != nil {
+		return state.Spare{}, fmt.Errorf("making a %s in %s: %w", a.Role, s.dir, err)
+	}
+	s.box.known = append(slices.Clone(s.box.known), e)
+	x := state.Spare{ID: e.ID, Role: a.Role, Algorithm: a.Algorithm, Bits: a.Bits, Tag: e.Key.Tag,
+		PublicDigest: e.Key.PublicDigest(), Created: m.now}
+	s.spares = append(s.spares, x)
+	return x, nil
+}
+
+func fits(x state.Spare, a rollover.Action) bool {
+	return x.Role == a.Role && x.Algorithm == a.Algorithm && x.Bits == a.Bits
+}
+
+// foreignTag reports whether a key at hand has a tag, or would have it revoked.
+func foreignTag(entries []keystore.Entry, tag uint16) bool {
+	return slices.ContainsFunc(entries, func(e keystore.Entry) bool {
+		return e.Key.Tag == tag || len(e.Key.Public) > 0 && plain(e.Key).RevokedTag() == tag
+	})
+}
+
+// keepSpare puts a key into the pool. Where another instance has put one there
+// that does as well, or one of its tag, ours goes again.
+func (s *signer) keepSpare(ctx context.Context, x state.Spare) (*state.Document, error) {
+	kept := false
+	doc, err := s.docs.change(ctx, func(d *state.Document) error {
+		if kept = d.Names(x.ID); kept {
+			return errUnchanged
+		}
+		if slices.ContainsFunc(d.Pool, func(o state.Spare) bool {
+			return o.Role == x.Role && o.Algorithm == x.Algorithm && o.Bits == x.Bits && usableSpare(o, s.box.known)
+		}) {
+			return errUnchanged
+		}
+		if err := d.AddSpare(x); errors.Is(err, state.ErrTagUsed) {
+			return errUnchanged
+		} else if err != nil {
+			return err
+		}
+		kept = true
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.spares = slices.DeleteFunc(s.spares, func(o state.Spare) bool { return o.ID == x.ID })
+	if !kept {
+		s.destroy(ctx, x.ID)
+		return doc, nil
+	}
+	s.tell(event.Event{Kind: event.KeyCreated, Key: x.ID, Tag: x.Tag, To: x.Role.String(), Why: "for the next roll, in " + s.dir})
+	return doc, nil
+}
+
+// destroyDoomed destroys the private keys that the stored state has forgotten.
+func (s *signer) destroyDoomed(ctx context.Context, doc *state.Document) (*state.Document, error) {
+	if len(doc.Doomed) == 0 || s.box.away != nil {
+		return doc, nil
+	}
+	var gone []string
+	for _, id := range doc.Doomed {
+		named, err := s.docs.namedBeside(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if named || s.destroy(ctx, id) {
+			gone = append(gone, id)
+		}
+	}
+	if len(gone) == 0 {
+		return doc, nil
+	}
+	return s.docs.change(ctx, func(d *state.Document) error {
+		n := len(d.Doomed)
+		d.Doomed = slices.DeleteFunc(d.Doomed, func(id string) bool { return slices.Contains(gone, id) })
+		if len(d.Doomed) == n {
+			return errUnchanged
+		}
+		return nil
+	})
+}
+
+// destroy removes a key from the key store, and reports whether it is gone.
+func (s *signer) destroy(ctx context.Context, id string) bool {
+	if i := slices.IndexFunc(s.box.known, func(e keystore.Entry) bool { return e.ID == id }); i >= 0 {
+		delete(s.box.open, s.box.known[i].Key.PublicDigest())
+		s.box.known = slices.Delete(slices.Clone(s.box.known), i, i+1)
+	}
+	switch err := s.box.store.Destroy(ctx, s.zone, id); {
+	case errors.Is(err, keystore.ErrNotExist):
+		return true
+	case err != nil:
+		s.tell(event.Event{Kind: event.Warned, Key: id, Why: "a key that is no longer used could not be destroyed; it is tried again", Err: err})
+		s.again = sooner(s.again, s.clock.now().Add(keysRetry))
+		return false
+	}
+	s.tell(event.Event{Kind: event.KeyDestroyed, Key: id, Why: "the state has forgotten it"})
+	return true
+}
+
+// confirm notes in the state that what the document says is being served: holds
+// begin with that. It reports whether keys have moved on, so that another
+// version is to be made.
+func (s *signer) confirm(ctx context.Context, doc *state.Document, m moment) (*state.Document, bool, error) {
+	v := s.served.Load()
+	if v == nil || v.shape != shapeOf(doc) || !m.frozen.IsZero() {
+		return doc, false, nil
+	}
+	now := s.clock.now().Truncate(time.Millisecond)
+	if now.After(m.key) {
+		m.key = now
+	}
+	if n := len(doc.Generations); n == 1 && doc.Generations[0].Complete.IsZero() {
+		var err error
+		doc, err = s.docs.change(ctx, func(d *state.Document) error {
+			if v.shape != shapeOf(d) || !d.Generations[0].Complete.IsZero() {
+				return errUnchanged
+			}
+			d.Generations[0].Complete = m.key
+			return nil
+		})
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	doc, err := s.moveKeys(ctx, doc, m)
+	if err != nil {
+		return nil, false, err
+	}
+	return doc, shapeOf(doc) != v.shape, nil
+}
+
+// nextTurn returns when the keys are to be looked at again.
+func (s *signer) nextTurn(doc *state.Document) (next time.Time) {
+	if l := s.life.Load(); l != nil {
+		next = l.plan.Wake
+	}
+	if n := len(doc.Generations); n > 1 {
+		next = sooner(next, doc.Generations[n-1].Since.Add(spreadOf(doc.Generations[n-1])))
+	}
+	next = sooner(next, s.again)
+	s.again = time.Time{}
+	return next
+}

@@ -1,0 +1,289 @@
+package autosign
+
+import (
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/key"
+	"github.com/autosign-dns/autosign/plugin/keystore"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
+	"github.com/autosign-dns/autosign/plugin/state"
+)
+
+// outlook is what a pass knows of the world when it brings a document to the
+// moment.
+type outlook struct {
+	policy  policy.Policy // of the configuration at hand
+	asOf    time.Time     // modification time of that configuration
+	entries []keystore.Entry
+	listed  bool // entries are what the key store has now, not what it had
+	now     time.Time
+	freeze  string // why no key may move; empty: they may
+	until   time.Time
+	shape   string    // of what is served
+	since   time.Time // since when that is served
+	parent  sighting
+}
+
+// turned is what became of a document.
+type turned struct {
+	policy  policy.Policy // in force
+	older   bool          // a newer configuration than the one at hand has set it
+	plan    rollover.Plan
+	facts   rollover.Facts // that the plan was made with
+	frozen  bool           // nothing moves, for another reason than the parent
+	changed bool           // the document is to be stored
+}
+
+// turn brings a document to a moment and a policy: keys move as far as that is
+// safe, a new generation begins when other keys sign or signatures live
+// otherwise. Turning it again changes nothing.
+func turn(d *state.Document, w outlook) (t turned, err error) {
+	before := clone(d)
+	if w.listed {
+		complete(d, w.entries)
+	}
+	if t.policy, t.older, err = effective(d, w); err != nil {
+		return t, err
+	}
+	t.frozen = w.freeze != ""
+	frozen := t.frozen && d.PolicyRevision > 0
+	if !frozen && !t.older && d.SetPolicy(state.PolicyOf(t.policy)) || d.PolicyAsOf.IsZero() {
+		d.PolicyAsOf = w.asOf
+	}
+	if n := t.policy.Denial.SaltLength; t.policy.Denial.NSEC3 && len(d.Salt) != n {
+		d.Salt = make([]byte, n)
+		rand.Read(d.Salt) // never fails
+	}
+	t.facts = facts(d, w)
+	if zskOnly(d) {
+		t.plan.KeySet = d.KeySet // whoever has the KSK says what its ZSKs do
+	} else {
+		t.plan = rollover.Step(w.now, t.policy, t.facts, d.KeySet)
+		d.SetKeys(t.plan.KeySet)
+	}
+	if !frozen {
+		regenerate(d, t.policy, w)
+	}
+	t.changed = different(before, d)
+	return t, nil
+}
+
+// different reports whether a turn has changed a document.
+func different(a, b *state.Document) bool {
+	x, errX := a.Encode()
+	y, errY := b.Encode()
+	return errX != nil || errY != nil || string(x) != string(y)
+}
+
+// effective returns the policy that is in force: that of the configuration at
+// hand, or the stored one if a newer configuration has set that. What no operator
+// has named stays as the keys in service have it.
+func effective(d *state.Document, w outlook) (p policy.Policy, older bool, err error) {
+	p = w.policy
+	if older = d.PolicyRevision > 0 && d.PolicyAsOf.After(w.asOf); older || w.freeze != "" && d.PolicyRevision > 0 {
+		if p, err = d.Policy.Over(w.policy); err != nil {
+			return p, older, fmt.Errorf("stored policy: %w", err)
+		}
+	}
+	return asKeysAre(p, &d.KeySet), older, nil
+}
+
+// asKeysAre fills in what an operator has left open: algorithm, scheme and the
+// length of RSA keys are those of the keys in service.
+func asKeysAre(p policy.Policy, s *rollover.KeySet) policy.Policy {
+	var newest *rollover.Key
+	var algorithms []policy.Algorithm
+	roles := map[policy.Role]bool{}
+	for i := range s.Keys {
+		k := &s.Keys[i]
+		if k.Foreign || !k.InService() || !k.Retired.IsZero() {
+			continue
+		}
+		roles[k.Role] = true
+		algorithms = append(algorithms, k.Algorithm)
+		if newest == nil || k.Active.After(newest.Active) {
+			newest = k
+		}
+	}
+	if newest == nil {
+		return p
+	}
+	if !p.AlgorithmGiven && !slices.Contains(algorithms, p.Algorithm) {
+		p.Algorithm = newest.Algorithm
+		p.KSKBits, p.ZSKBits, p.CSKBits = 0, 0, 0
+	}
+	if !p.SchemeGiven && roles[policy.CSK] != (roles[policy.KSK] || roles[policy.ZSK]) {
+		p.Scheme = policy.SchemeSplit
+		if roles[policy.CSK] {
+			p.Scheme = policy.SchemeCSK
+		}
+	}
+	for i := range s.Keys {
+		k := &s.Keys[i]
+		if bits := bitsOf(&p, k.Role); k.InService() && k.Algorithm == p.Algorithm && *bits == 0 && p.Algorithm.RSA() {
+			*bits = k.Bits
+		}
+	}
+	return p
+}
+
+func bitsOf(p *policy.Policy, r policy.Role) *int {
+	switch r {
+	case policy.KSK:
+		return &p.KSKBits
+	case policy.ZSK:
+		return &p.ZSKBits
+	}
+	return &p.CSKBits
+}
+
+// complete adds to a document what only the key store knows, and drops spares
+// that are there no more.
+func complete(d *state.Document, entries []keystore.Entry) {
+	for _, e := range entries {
+		k := d.Key(e.ID)
+		if e.Err != nil || k == nil {
+			continue
+		}
+		public := plain(e.Key)
+		if k.Bits == 0 && k.Algorithm.RSA() {
+			k.Bits = public.Bits()
+		}
+		if k.PublicDigest == e.Key.PublicDigest() && e.Key.Flags&key.FlagRevoke != 0 {
+			k.Tag, k.PublicDigest = public.Tag, public.PublicDigest() // as it was adopted by an earlier version
+			if k.Revoked.IsZero() {
+				k.Revoked = d.LastSeen
+			}
+		}
+		if k.PublicDigest == public.PublicDigest() {
+			_ = d.UseTag(public.Tag, k.PublicDigest)
+			_ = d.UseTag(public.RevokedTag(), k.PublicDigest) // of an earlier version, it may be taken: then it is never used
+		}
+	}
+	d.Pool = slices.DeleteFunc(d.Pool, func(s state.Spare) bool { return !usableSpare(s, entries) })
+}
+
+// usableSpare reports whether a key of the pool is in the key store.
+func usableSpare(s state.Spare, entries []keystore.Entry) bool {
+	return slices.ContainsFunc(entries, func(e keystore.Entry) bool {
+		return e.ID == s.ID && e.Err == nil && !e.PublicOnly && e.Key.PublicDigest() == s.PublicDigest
+	})
+}
+
+// facts gathers what a step is told.
+func facts(d *state.Document, w outlook) rollover.Facts {
+	f := rollover.Facts{Parent: w.parent.seen, Unsure: w.parent.unsure, Freeze: w.freeze, Until: w.until, Complete: completeSince(d)}
+	if f.Freeze == "" {
+		f.Freeze, f.Until = w.parent.freeze, w.parent.until
+	}
+	for _, s := range d.Pool {
+		if usableSpare(s, w.entries) {
+			f.Pool = append(f.Pool, rollover.Candidate(s))
+		}
+	}
+	if w.shape == shapeOf(d) {
+		f.Served = w.since
+	}
+	return f
+}
+
+// completeSince returns since when everything served is signed by the keys that
+// are to sign. A zone that has been unsigned is complete with that.
+func completeSince(d *state.Document) (since time.Time) {
+	if d.KeySet.Signed() {
+		if len(d.Generations) == 1 {
+			return d.Generations[0].Complete
+		}
+		return time.Time{}
+	}
+	for i := range d.KeySet.Keys {
+		s := d.KeySet.Keys[i].Status(rollover.ZRRSIG)
+		if s.Pending {
+			return time.Time{}
+		}
+		if s.State == rollover.Unretentive && s.Since.After(since) {
+			since = s.Since
+		}
+	}
+	return since
+}
+
+// shapeOf names all that a key set and the newest generation show in a zone. A
+// version made of a document of this shape carries every move of it.
+func shapeOf(d *state.Document) string {
+	s := &d.KeySet
+	var b strings.Builder
+	for _, ids := range [][]string{s.Published(), s.DNSKEYSigners(), s.ZoneSigners(), s.Delegated()} {
+		fmt.Fprintln(&b, strings.Join(ids, " "))
+	}
+	for i := range s.Keys {
+		if k := &s.Keys[i]; !k.Revoked.IsZero() {
+			fmt.Fprintln(&b, "revoked", k.ID)
+		}
+	}
+	fmt.Fprintln(&b, s.Withdrawn(), len(d.Generations))
+	if n := len(d.Generations); n > 0 {
+		fmt.Fprintln(&b, d.Generations[n-1].Since.UnixNano(), strings.Join(d.Generations[n-1].ZSKs, " "))
+	}
+	return b.String()
+}
+
+// regenerate makes the generations those of the key set and the policy. While
+// signatures still move to the newest one it is left as it is, unless other keys
+// are to sign.
+func regenerate(d *state.Document, p policy.Policy, w outlook) {
+	if !d.KeySet.Signed() {
+		d.Generations, d.KeySet.Urgent = d.Generations[:0], false
+		return
+	}
+	now := w.now.Truncate(time.Second)
+	straightenGenerations(d, now)
+	if n := len(d.Generations); n > 0 {
+		d.PruneGenerations(now, spreadOf(d.Generations[n-1]))
+	}
+	g := state.Generation{
+		Since:          now,
+		Validity:       state.Duration(p.Validity),
+		ValidityDNSKEY: state.Duration(p.ValidityDNSKEY),
+		Refresh:        state.Duration(p.Refresh),
+		ZSKs:           ours(&d.KeySet, d.KeySet.ZoneSigners()),
+	}
+	slices.Sort(g.ZSKs)
+	n := len(d.Generations)
+	switch {
+	case len(g.ZSKs) == 0:
+		return
+	case n == 0 || d.KeySet.Urgent:
+		if n != 1 || !d.Generations[0].Same(g) {
+			d.Collapse(g)
+		}
+		d.KeySet.Urgent = false
+	case n == 1 || !slices.Equal(d.Generations[n-1].ZSKs, g.ZSKs):
+		d.AddGeneration(g)
+	}
+}
+
+// straightenGenerations sets a moment of a clock that was wrong to now: what
+// moves begins again.
+func straightenGenerations(d *state.Document, now time.Time) {
+	n := len(d.Generations)
+	if n == 0 || !d.Generations[n-1].Since.After(now) {
+		return
+	}
+	d.Generations[n-1].Since = now
+	if n > 1 && !d.Generations[0].Since.Before(now) {
+		d.Generations[0].Since = now.Add(-time.Second)
+	}
+}
+
+// spreadOf returns how long it takes until every signature is of a generation:
+// P + w (Dsgn of RFC 7583).
+func spreadOf(g state.Generation) time.Duration {
+	validity, refresh := time.Duration(g.Validity), time.Duration(g.Refresh)
+	return policy.Period(validity, refresh) + policy.SlotWidth(validity, refresh)
+}

@@ -16,6 +16,7 @@ type History struct {
 	Keys        []*Key       `json:"keys"`        // in the order in which they came
 	Transitions []Transition `json:"transitions"` // in the order of time
 	Marks       []Mark       `json:"marks"`       // events, in the order of time
+	Denial      []Denial     `json:"denial"`      // how absence was proven
 	Bogus       []Bogus      `json:"bogus"`       // empty: a validator was always content
 	Waiting     []Waiting    `json:"waiting"`     // what had not come to rest at the end
 	Steps       int          `json:"steps"`       // how often Step was called
@@ -54,6 +55,14 @@ type Transition struct {
 type Mark struct {
 	At   time.Time `json:"at"`
 	Text string    `json:"text"`
+}
+
+// Denial is a stretch of time in which absence was proven in one way. A change
+// of it is one version of the zone, and resolvers may mix the proofs of both.
+type Denial struct {
+	Text string    `json:"text"` // as in a Corefile
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
 }
 
 // Bogus is an instant from which on some mix of what resolvers may hold does

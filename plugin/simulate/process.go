@@ -39,13 +39,14 @@ type version struct {
 	zone                   [][]string // the signers of each generation
 	cds                    []string
 	withdraw               bool // CDS delete
+	denial                 string
 	dnskeyTTL, zoneTTL     uint32
 }
 
 func (v version) equal(o version) bool {
 	return slices.Equal(v.keys, o.keys) && slices.Equal(v.revoked, o.revoked) && slices.Equal(v.signers, o.signers) &&
 		slices.EqualFunc(v.zone, o.zone, slices.Equal) && v.delegates(o) &&
-		v.dnskeyTTL == o.dnskeyTTL && v.zoneTTL == o.zoneTTL
+		v.denial == o.denial && v.dnskeyTTL == o.dnskeyTTL && v.zoneTTL == o.zoneTTL
 }
 
 // delegates reports whether both ask the parent for the same.
@@ -221,6 +222,9 @@ func (w *world) wanted() version {
 	for _, g := range w.gens {
 		v.zone = append(v.zone, g.signers)
 	}
+	if len(v.keys) > 0 {
+		v.denial = w.policy.Denial.String()
+	}
 	if w.policy.CDS && !w.policy.NoParent {
 		v.cds, v.withdraw = w.set.Delegated(), w.set.Withdrawn()
 	}
@@ -286,6 +290,7 @@ func (w *world) stop(p *process, until time.Time) {
 // serve shows a version to resolvers.
 func (w *world) serve(p *process, v version) {
 	w.history.MostKeys = max(w.history.MostKeys, len(v.keys))
+	w.recordDenial(v)
 	c := w.caches
 	keys := content{keys: c.indexes(v.keys), revoked: c.indexes(v.revoked), signers: c.indexes(v.signers)}
 	zone := make([]content, len(v.zone))

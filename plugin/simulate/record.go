@@ -72,3 +72,18 @@ func (w *world) beginTrust(s *rollover.KeySet) {
 		}
 	}
 }
+
+// recordDenial notes how the version that is served from now on proves absence.
+func (w *world) recordDenial(v version) {
+	list := w.history.Denial
+	n := len(list)
+	if n > 0 && list[n-1].To.IsZero() {
+		if list[n-1].Text == v.denial {
+			return
+		}
+		list[n-1].To = w.now
+	}
+	if v.denial != "" {
+		w.history.Denial = append(list, Denial{Text: v.denial, From: w.now})
+	}
+}

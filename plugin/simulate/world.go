@@ -135,6 +135,9 @@ func (w *world) finish() {
 			}
 		}
 	}
+	if n := len(w.history.Denial); n > 0 && w.history.Denial[n-1].To.IsZero() {
+		w.history.Denial[n-1].To = w.end
+	}
 	plan := w.step(w.clock.keys(w.now), w.policy, w.facts(w.processes[0]), w.set)
 	for _, r := range plan.Reasons {
 		if r.State == r.Goal && r.Waiting == "" && r.Key != "" {

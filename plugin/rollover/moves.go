@@ -125,11 +125,12 @@ func (st *step) make(a attempt, next KeySet) {
 	}
 }
 
-// began notes that a key came into service with a change: it signs.
+// began notes that a key came into service with a change: it takes over what
+// its predecessor did.
 func (k *Key) began(c change, now time.Time) {
 	duty := ZRRSIG
 	if !k.Role.SignsZone() {
-		duty = KRRSIG
+		duty = DS
 	}
 	if k.Active.IsZero() && c.record == duty && c.to == Rumoured {
 		k.Active = now
@@ -141,8 +142,8 @@ func (st *step) attempts() (list []attempt) {
 	list = append(list, st.begin(), st.leave())
 	for _, a := range st.algorithms() {
 		list = append(list, st.publish(a)...)
-		list = append(list, st.sign(a), st.unpublish(a))
-		list = append(list, st.unpublishEach(a)...)
+		list = append(list, st.sign(a))
+		list = append(list, st.unpublish(a)...)
 		list = append(list, st.unsign(a))
 	}
 	return append(list, st.delegate()...)
@@ -206,15 +207,20 @@ func (st *step) unwatched() bool {
 }
 
 // publish shows the DNSKEYs of an algorithm, with their signatures over the set:
-// all of them in one version, or one by one.
+// one by one, or all of them in one version.
 func (st *step) publish(a policy.Algorithm) (list []attempt) {
 	const why = "it is to be known before it is needed"
 	all := st.each(Rumoured, func(k *Key, r Record) bool { return k.Algorithm == a && (r == DNSKEY || r == KRRSIG) })
-	list = append(list, attempt{changes: all, why: why})
-	for i := range st.set.Keys {
-		one := slices.DeleteFunc(slices.Clone(all), func(c change) bool { return c.key != st.set.Keys[i].ID })
-		if len(one) < len(all) {
-			list = append(list, attempt{changes: one, why: why})
+	return append(apart(all, why), attempt{changes: all, why: why})
+}
+
+// apart makes an attempt of each key's changes.
+func apart(all []change, why string) (list []attempt) {
+	for _, c := range all {
+		if n := len(list); n > 0 && list[n-1].changes[0].key == c.key {
+			list[n-1].changes = append(list[n-1].changes, c)
+		} else {
+			list = append(list, attempt{changes: []change{c}, why: why})
 		}
 	}
 	return list
@@ -253,32 +259,22 @@ func (st *step) signing(a policy.Algorithm) bool {
 	return slices.ContainsFunc(st.set.Keys, func(k Key) bool { return k.Algorithm == a && k.state(ZRRSIG) != Hidden })
 }
 
-// unpublish withdraws the last DNSKEYs of an algorithm in one version, while
-// their signatures stay.
-func (st *step) unpublish(a policy.Algorithm) attempt {
+// unpublish withdraws DNSKEYs for which nothing stands any more, one by one; the
+// last ones of an algorithm in one version, while their signatures stay.
+func (st *step) unpublish(a policy.Algorithm) []attempt {
+	idle := st.each(Unretentive, func(k *Key, r Record) bool {
+		return k.Algorithm == a && (r == DNSKEY || r == KRRSIG) && k.state(DS) == Hidden && k.state(ZRRSIG) == Hidden
+	})
+	list := apart(idle, "no cache has anything that needs it")
 	stays := slices.ContainsFunc(st.set.Keys, func(k Key) bool {
 		return k.Algorithm == a && k.state(DNSKEY) != Hidden && (k.Records[DNSKEY].Goal != Hidden || k.state(DS) != Hidden)
 	})
 	if stays {
-		return attempt{}
+		return list
 	}
-	return attempt{why: "no cache has a DS of its algorithm", changes: st.each(Unretentive, func(k *Key, r Record) bool {
+	return append(list, attempt{why: "no cache has a DS of its algorithm", changes: st.each(Unretentive, func(k *Key, r Record) bool {
 		return k.Algorithm == a && (r == DNSKEY || r == KRRSIG)
-	})}
-}
-
-// unpublishEach withdraws DNSKEYs for which nothing stands any more.
-func (st *step) unpublishEach(a policy.Algorithm) (list []attempt) {
-	for i := range st.set.Keys {
-		k := &st.set.Keys[i]
-		if k.Algorithm != a || k.state(DS) != Hidden || k.state(ZRRSIG) != Hidden {
-			continue
-		}
-		list = append(list, attempt{why: "no cache has anything that needs it", changes: st.each(Unretentive, func(o *Key, r Record) bool {
-			return o.ID == k.ID && (r == DNSKEY || r == KRRSIG)
-		})})
-	}
-	return list
+	})})
 }
 
 // unsign ends signing by keys whose DNSKEY no cache has any more.
@@ -289,28 +285,34 @@ func (st *step) unsign(a policy.Algorithm) attempt {
 }
 
 // delegate asks the parent for other DS records. The parent puts a new set in
-// the place of the old one; validators with trust anchors have to learn the new
-// one first (RFC 5011).
+// the place of the old one.
 func (st *step) delegate() []attempt {
-	fresh := st.each(Rumoured, func(k *Key, r Record) bool { return r == DS && leads(k) })
+	fresh := st.each(Rumoured, func(_ *Key, r Record) bool { return r == DS })
 	old := st.each(Unretentive, func(_ *Key, r Record) bool { return r == DS })
-	add := attempt{changes: fresh, why: "its DNSKEY and signatures are known to every cache"}
-	drop := attempt{changes: old, why: "another DS is known to every cache"}
-	if st.p.Insecure {
-		drop.why = "the zone leaves DNSSEC"
-		return []attempt{drop}
+	switch {
+	case st.p.Insecure:
+		return []attempt{{changes: old, why: "the zone leaves DNSSEC"}}
+	case st.p.NoParent:
+		return st.anchors(fresh, old)
 	}
-	if !slices.ContainsFunc(st.set.Keys, func(k Key) bool {
-		return k.Records[DS].Settled() && k.Records[DS].Goal == Omnipresent
-	}) {
-		drop = attempt{} // as long as nothing else leads here
-	}
-	if st.p.NoParent {
-		return []attempt{add, drop}
-	}
-	swap := attempt{changes: append(slices.Clone(fresh), old...), why: "its DNSKEY and signatures are known to every cache"}
+	drop := attempt{changes: old, why: "another DS leads to the zone"}
 	if len(fresh) == 0 {
 		return []attempt{drop}
 	}
-	return []attempt{swap}
+	return []attempt{{changes: slices.Concat(fresh, old), why: "its DNSKEY and signatures are known to every cache"}, drop}
+}
+
+// anchors has validators take up new trust anchors, and, when they all have one,
+// revokes the old (RFC 5011): nobody swaps them.
+func (st *step) anchors(fresh, old []change) []attempt {
+	fresh = slices.DeleteFunc(fresh, func(c change) bool { return !leads(st.set.Key(c.key)) })
+	if !slices.ContainsFunc(st.set.Keys, func(k Key) bool {
+		return k.Records[DS].Settled() && k.Records[DS].Goal == Omnipresent
+	}) {
+		old = nil
+	}
+	return []attempt{
+		{changes: fresh, why: "its DNSKEY and signatures are known to every cache"},
+		{changes: old, why: "every validator trusts another key"},
+	}
 }

@@ -13,6 +13,7 @@ type History struct {
 	Zone        string       `json:"zone"`
 	Start       time.Time    `json:"start"`
 	End         time.Time    `json:"end"`
+	Anchors     bool         `json:"anchors"`     // no parent: what stands as DS is trust anchors
 	Keys        []*Key       `json:"keys"`        // in the order in which they came
 	Transitions []Transition `json:"transitions"` // in the order of time
 	Marks       []Mark       `json:"marks"`       // events, in the order of time

@@ -31,20 +31,20 @@ var stories = []story{
 		events: []Event{{At: begins * storyDay, Kind: Roll, Role: policy.KSK}}},
 	{name: "csk", title: "CSK rollover", length: 24, scheme: policy.SchemeCSK,
 		events: []Event{{At: begins * storyDay, Kind: Roll, Role: policy.CSK}}},
-	{name: "algorithm", title: "algorithm rollover", length: 36, change: func(day int, p policy.Policy) []Event {
+	{name: "algorithm", title: "Algorithm rollover", length: 36, change: func(day int, p policy.Policy) []Event {
 		p.Algorithm = policy.ED25519
 		return []Event{changed(day, p, "algorithm ED25519")}
 	}},
-	{name: "scheme", title: "from KSK and ZSK to a CSK", length: 24, change: func(day int, p policy.Policy) []Event {
+	{name: "scheme", title: "From KSK and ZSK to a CSK", length: 24, change: func(day int, p policy.Policy) []Event {
 		p.Scheme = policy.SchemeCSK
 		return []Event{changed(day, p, "scheme csk")}
 	}},
-	{name: "insecure", title: "going insecure, and coming back", length: 21, change: func(day int, p policy.Policy) []Event {
+	{name: "insecure", title: "Going insecure, and coming back", length: 21, change: func(day int, p policy.Policy) []Event {
 		out := p
 		out.Insecure = true
 		return []Event{changed(day, out, "insecure"), changed(day+7, p, "signed again")}
 	}},
-	{name: "emergency", title: "emergency rollover of KSK and ZSK", length: 14,
+	{name: "emergency", title: "Emergency rollover of KSK and ZSK", length: 14,
 		events: []Event{{At: begins * storyDay, Kind: Emergency, Role: policy.KSK}, {At: begins * storyDay, Kind: Emergency, Role: policy.ZSK}}},
 	{name: "nsec3", title: "NSEC to NSEC3, and back", length: 21, change: func(day int, p policy.Policy) []Event {
 		hashed := p

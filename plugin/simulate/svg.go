@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,9 +40,8 @@ var colorOrder = []struct {
 // picture is an SVG under way.
 type picture struct {
 	strings.Builder
-	h      *History
-	anchor bool // the DS rows are of trust anchors
-	y      int
+	h *History
+	y int
 }
 
 // SVG draws a history: a block a key, in it a row a record, with bars for its
@@ -134,7 +134,11 @@ func (p *picture) key(k *Key) {
 			p.printf(`<text x="58" y="%d" fill="#5a6470">%d</text>`, p.y+svgBar-1, k.Tag)
 			first = false
 		}
-		p.printf(`<text x="%d" y="%d" text-anchor="end" fill="#333333">%s</text>`, svgLeft-8, p.y+svgBar-1, r)
+		name := r.String()
+		if r == rollover.DS && p.h.Anchors {
+			name = "trust anchor"
+		}
+		p.printf(`<text x="%d" y="%d" text-anchor="end" fill="#333333">%s</text>`, svgLeft-8, p.y+svgBar-1, name)
 		for _, s := range spans {
 			p.bar(s.From, s.To, colors[s.State], fmt.Sprintf("%s %s %s", k.Name, r, s.State))
 		}
@@ -154,7 +158,7 @@ func (p *picture) bar(from, to time.Time, color, text string) {
 
 // denial draws how absence is proven, where that changes.
 func (p *picture) denial() {
-	if len(p.h.Denial) < 2 {
+	if !slices.ContainsFunc(p.h.Denial, func(d Denial) bool { return d.Text != p.h.Denial[0].Text }) {
 		return
 	}
 	p.printf(`<text x="%d" y="%d" text-anchor="end" fill="#333333">denial</text>`, svgLeft-8, p.y+svgBar-1)
@@ -171,10 +175,11 @@ func (p *picture) denial() {
 
 // marks draws what happened as numbered lines, with a list below.
 func (p *picture) marks(bottom int) {
-	p.y = bottom + svgGap
+	p.y = bottom + 2*svgGap
 	for i, m := range p.h.Marks {
 		x := p.x(m.At)
 		p.printf(`<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#c0392b" stroke-dasharray="3 3"/>`, x, svgHeader-4, x, bottom)
+		p.printf(`<text x="%.1f" y="%d" text-anchor="middle" font-size="10" fill="#c0392b">%d</text>`, x, bottom+10, i+1)
 		p.y += svgLine
 		p.printf(`<text x="%d" y="%d" fill="#c0392b">%d</text>`, svgLeft, p.y-4, i+1)
 		p.printf(`<text x="%d" y="%d" fill="#333333">%s: %s</text>`, svgLeft+24, p.y-4, m.At.Format(momentLayout), escape(m.Text))

@@ -87,7 +87,7 @@ func newWorld(s Setup) *world {
 		setup: s, step: s.Step, rng: chance(s.Seed), now: s.Start, end: s.Start.Add(s.For),
 		policy: s.Policy, zoneTTL: s.ZoneTTL, tags: map[uint16]bool{},
 		names: map[string]*Key{}, numbers: map[policy.Role]int{},
-		history: &History{Zone: s.Zone, Start: s.Start, End: s.Start.Add(s.For)},
+		history: &History{Zone: s.Zone, Start: s.Start, End: s.Start.Add(s.For), Anchors: s.Policy.NoParent},
 	}
 	for i := range max(s.Replicas, 1) {
 		w.processes = append(w.processes, &process{index: i})

@@ -87,19 +87,7 @@ func (Controller) Resume(ctx context.Context, zone, view string, o Order) (rollo
 	if err != nil {
 		return rollover.Entry{}, err
 	}
-	strange := s.watch.stranger()
-	return s.order(ctx, o, func(set *rollover.KeySet, r rollover.Order) (rollover.Entry, error) {
-		e, err := set.Resume(r)
-		switch {
-		case err != nil || strange == "":
-			return e, err
-		case !r.Override:
-			return e, &rollover.Refusal{Why: strange, Override: true}
-		}
-		s.watch.trust()
-		e.Overrides = strange
-		return e, nil
-	})
+	return s.resume(ctx, o)
 }
 
 // ConfirmDS says that every server of the parent has the DS of a key, or, with
@@ -208,6 +196,27 @@ func (s *signer) order(ctx context.Context, o Order, do command) (e rollover.Ent
 	}
 	s.loop.ask(s)
 	return e, nil
+}
+
+// resume ends a hold, and the doubt about a state that may be one of the past.
+func (s *signer) resume(ctx context.Context, o Order) (rollover.Entry, error) {
+	strange := s.watch.stranger()
+	e, err := s.order(ctx, o, func(set *rollover.KeySet, r rollover.Order) (rollover.Entry, error) {
+		e, err := set.Resume(r)
+		switch {
+		case err != nil || strange == "":
+			return e, err
+		case !r.Override:
+			return e, &rollover.Refusal{Why: strange, Override: true}
+		}
+		e.Overrides = strange
+		return e, nil
+	})
+	if err == nil && strange != "" {
+		s.watch.trust()
+		s.loop.ask(s)
+	}
+	return e, err
 }
 
 // inform gives an order the policy in force and what is known of the world.

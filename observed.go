@@ -15,7 +15,7 @@ import (
 func (w *watch) report(before, seen rollover.Observation, keys map[string]key.Key, err error) {
 	for _, id := range slices.Sorted(maps.Keys(keys)) {
 		was, is := sightOf(before, id), sightOf(seen, id)
-		if was.tells() != is.tells() && (!before.At.IsZero() || is.has > 0) {
+		if is.has+is.lacks > 0 && was.tells() != is.tells() && (!before.At.IsZero() || is.has > 0) {
 			w.tell(event.Event{Kind: event.DSChanged, Key: id, Tag: keys[id].Tag, From: was.String(), To: is.String(),
 				Why: "of " + seen.Zone, Next: seen.Next})
 		}

@@ -17,6 +17,7 @@ var process struct {
 type instance struct {
 	id       any // CoreDNS's own context, which is one for each loaded Corefile
 	loop     *loop
+	kin      *kin // nil until somebody asked for it
 	signers  map[identity]*signer
 	backends map[string]*backend // by directory
 	blocks   int                 // server blocks that are running

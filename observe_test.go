@@ -1,0 +1,557 @@
+package autosign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/event"
+	"github.com/autosign-dns/autosign/plugin/key"
+	"github.com/autosign-dns/autosign/plugin/parent"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
+)
+
+// upper is a parent with some servers, as the world shows it.
+type upper struct {
+	mu       sync.Mutex
+	names    []string
+	ds       map[string][]parent.DS // by server
+	silent   map[string]error
+	ttl      uint32
+	err      error // of looks as a whole
+	looks    []time.Time
+	keys     [][]byte // DNSKEY RDATA that the zone's servers show
+	keysErr  error
+	target   error // of notifications
+	notified []time.Time
+}
+
+func newUpper(names ...string) *upper {
+	return &upper{names: names, ds: map[string][]parent.DS{}, silent: map[string]error{}, ttl: 3600,
+		keysErr: parent.ErrNotDelegated, target: parent.ErrNoTarget}
+}
+
+// Look implements outside.
+func (r *upper) Look(context.Context, string) (parent.Look, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks = append(r.looks, time.Now())
+	if r.err != nil {
+		return parent.Look{}, r.err
+	}
+	l := parent.Look{At: time.Now(), Zone: "org."}
+	for _, name := range r.names {
+		s := parent.Server{Name: name, Err: r.silent[name]}
+		if s.Err == nil {
+			s.DS = r.ds[name]
+			if len(s.DS) > 0 {
+				l.TTL = r.ttl
+			}
+		}
+		l.Servers = append(l.Servers, s)
+	}
+	return l, nil
+}
+
+// DNSKEY implements outside.
+func (r *upper) DNSKEY(context.Context, string) (parent.Published, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return parent.Published{At: time.Now(), Copies: []parent.Copy{{Name: "ns2.example.net.", DNSKEY: r.keys}}}, r.keysErr
+}
+
+// Notify implements outside.
+func (r *upper) Notify(context.Context, string) ([]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notified = append(r.notified, time.Now())
+	if r.target != nil {
+		return nil, r.target
+	}
+	return []string{"notify.example.net.:53"}, nil
+}
+
+// change edits what the parent has.
+func (r *upper) change(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+// follow has servers take over the DS set that the zone's CDS set asks for.
+func (r *upper) follow(t *testing.T, s *signer, names ...string) {
+	t.Helper()
+	set, ok := s.served.Load().signed.ApexSet(59)
+	if !ok {
+		t.Fatal("no CDS set is served")
+	}
+	var list []parent.DS
+	for rd := range set.RData {
+		if rd[2] != 0 {
+			list = append(list, parent.DS{KeyTag: uint16(rd[0])<<8 | uint16(rd[1]), Algorithm: rd[2], DigestType: rd[3], Digest: slices.Clone(rd[4:])})
+		}
+	}
+	r.change(func() {
+		for _, n := range names {
+			r.ds[n] = list
+		}
+	})
+}
+
+// looksSince returns how many looks were made since a moment.
+func (r *upper) looksSince(t time.Time) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.looks {
+		if !l.Before(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// attended starts a signer that looks at a registry.
+func (p *place) attended(t *testing.T, r *upper) *signer {
+	t.Helper()
+	s := p.signer()
+	s.attend(&instance{signers: map[identity]*signer{{s.zone, s.view}: s}}, r)
+	s.loop.start()
+	t.Cleanup(func() { s.loop.stop() })
+	synctest.Wait()
+	return s
+}
+
+// wait lets time pass until something is so.
+func wait(t *testing.T, what string, most time.Duration, so func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !so() {
+		if time.Since(began) > most {
+			t.Fatalf("after %s: not %s", most, what)
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+	}
+	return time.Since(began)
+}
+
+// in reports whether the record of a key of a role, the newest or the oldest, is
+// in a state.
+func (p *place) in(id string, r rollover.Record, s rollover.State) func() bool {
+	return func() bool {
+		k := p.state().KeySet.Key(id)
+		return k != nil && k.Status(r).State == s && !k.Status(r).Pending
+	}
+}
+
+// of returns the ID of the newest key of a role.
+func (p *place) of(role policy.Role) (id string) {
+	for _, k := range p.state().KeySet.Keys {
+		if k.Role == role && k.Retired.IsZero() {
+			id = k.ID
+		}
+	}
+	return id
+}
+
+// delegated starts a zone whose DS is at every server, known to every cache.
+func (p *place) delegated(t *testing.T, r *upper) (s *signer, ksk string) {
+	t.Helper()
+	s = p.attended(t, r)
+	ksk = p.of(policy.KSK)
+	wait(t, "asking for a DS", 3*day, p.in(ksk, rollover.DS, rollover.Rumoured))
+	r.follow(t, s, r.names...)
+	wait(t, "delegated", 4*day, p.in(ksk, rollover.DS, rollover.Omnipresent))
+	return s, ksk
+}
+
+var byTest = Order{Who: "ops", Why: "test"}
+
+func rollKSK(set *rollover.KeySet, o rollover.Order) (rollover.Entry, error) {
+	return set.Roll(o, policy.KSK, false)
+}
+
+func TestPace_Table(t *testing.T) {
+	short := policy.Default()
+	short.DSTTL, short.ParentPropagation = 5*time.Second, time.Second
+	for _, c := range []struct {
+		name   string
+		policy policy.Policy
+		want   pace
+	}{
+		{"days", policy.Default(), pace{time.Minute, time.Hour, 6 * time.Hour}},
+		{"seconds", short, pace{time.Second, time.Second, 1500 * time.Millisecond}},
+	} {
+		if got := paceOf(c.policy); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestPace_BacksOffAndSpreads(t *testing.T) {
+	c := paceOf(policy.Default())
+	last := time.Duration(0)
+	for n := range 40 {
+		d := c.next("example.org.", true, n)
+		if d < last || d > c.most || d < c.first*7/8 {
+			t.Errorf("look %d after %s, before that %s", n, d, last)
+		}
+		last = d
+	}
+	seen := map[time.Duration]bool{}
+	for n := range 1000 {
+		d := c.next(fmt.Sprintf("zone%d.example.", n), false, n)
+		if d > c.rest || d < c.rest*7/8 {
+			t.Fatalf("at rest a look after %s, want at most an eighth less than %s", d, c.rest)
+		}
+		seen[d.Truncate(10*time.Minute)] = true
+	}
+	if len(seen) < 4 {
+		t.Errorf("a thousand zones are looked at in %d different intervals", len(seen))
+	}
+}
+
+// A KSK is rolled in step with the parent: nothing goes before every server has
+// the new DS, and the old one is gone from all.
+func TestWatch_AllServersMustAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.", "b.", "c.")
+		s, old := p.delegated(t, r)
+		defer s.loop.stop()
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, "a new key", time.Hour, func() bool { return p.of(policy.KSK) != old })
+		fresh := p.of(policy.KSK)
+		wait(t, "asking for the new DS", 3*day, p.in(fresh, rollover.DS, rollover.Rumoured))
+		r.follow(t, s, "a.", "b.")
+		time.Sleep(10 * day)
+		synctest.Wait()
+		if !p.in(fresh, rollover.DS, rollover.Rumoured)() || !p.in(old, rollover.DNSKEY, rollover.Omnipresent)() {
+			t.Error("something moved although one server has the old DS")
+		}
+		st, _ := s.status()
+		if text := st.String(); !strings.Contains(text, "seen at 2 of 3 servers of org., next look at ") {
+			t.Errorf("the status does not say what is waited for:\n%s", text)
+		}
+		r.change(func() { r.silent["c."] = errors.New("no answer") })
+		time.Sleep(5 * day)
+		synctest.Wait()
+		if !p.in(fresh, rollover.DS, rollover.Rumoured)() {
+			t.Error("silence was taken for agreement")
+		}
+		r.change(func() { delete(r.silent, "c.") })
+		r.follow(t, s, "c.")
+		wait(t, "through with the DS", 5*day, p.in(fresh, rollover.DS, rollover.Omnipresent))
+		wait(t, "rid of the old key", 5*day, p.in(old, rollover.DNSKEY, rollover.Hidden))
+		s.mustServe(t)
+	})
+}
+
+// P4: the parent raises the TTL of its DS in the middle of a roll. The old key
+// stays until the last cache that took its DS under that TTL has dropped it.
+func TestWatch_P4_ParentRaisesTheTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.", "b.")
+		s, old := p.delegated(t, r)
+		defer s.loop.stop()
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, "a new key", time.Hour, func() bool { return p.of(policy.KSK) != old })
+		fresh := p.of(policy.KSK)
+		wait(t, "asking for the new DS", 3*day, p.in(fresh, rollover.DS, rollover.Rumoured))
+		r.change(func() { r.ttl = 7 * 86400 })
+		time.Sleep(2 * time.Hour) // it is seen
+		synctest.Wait()
+		swapped := time.Now()
+		r.follow(t, s, "a.", "b.")
+		wait(t, "rid of the old key", 20*day, func() bool { return !p.in(old, rollover.DNSKEY, rollover.Omnipresent)() })
+		if held := time.Since(swapped); held < 7*day {
+			t.Errorf("the old key went %s after its DS, which caches have for 7 days", held)
+		}
+	})
+}
+
+// A DS that never comes: the zone stays as it is, valid, and the parent is asked
+// at bounded intervals.
+func TestWatch_DSThatNeverComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		s, old := p.delegated(t, r)
+		defer s.loop.stop()
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		time.Sleep(60 * day)
+		synctest.Wait()
+		s.mustServe(t)
+		if !p.in(old, rollover.DNSKEY, rollover.Omnipresent)() {
+			t.Error("the key that the parent vouches for is gone")
+		}
+		if n := r.looksSince(began); n < 24*50 || n > 24*80 {
+			t.Errorf("%d looks in 60 days, want about one an hour", n)
+		}
+		st, _ := s.status()
+		want := dsText(s.origin, s.life.Load().keys[p.of(policy.KSK)])
+		if len(st.Do) == 0 || !slices.ContainsFunc(st.Do, func(do string) bool { return strings.Contains(do, want) }) {
+			t.Errorf("to do is %q, want a line with %q", st.Do, want)
+		}
+	})
+}
+
+func TestWatch_AtRestItLooksSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.", "b.")
+		s, _ := p.delegated(t, r)
+		defer s.loop.stop()
+		began := time.Now()
+		time.Sleep(30 * day)
+		synctest.Wait()
+		if n := r.looksSince(began); n < 30*3 || n > 30*6 {
+			t.Errorf("%d looks in 30 quiet days", n)
+		}
+	})
+}
+
+// P8b: the zone stays signed until no server has a DS, and for the TTL of the
+// last one after that.
+func TestWatch_P8b_InsecureOnlyWithoutDS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.", "b.")
+		s, _ := p.delegated(t, r)
+		s.loop.stop()
+		p.policy.Insecure = true
+		s = p.attended(t, r)
+		defer s.loop.stop()
+		wait(t, "a wish for no DS", 3*day, func() bool { d := p.state().KeySet; return d.Withdrawn() })
+		r.follow(t, s, "a.") // one of the two
+		time.Sleep(20 * day)
+		synctest.Wait()
+		if s.mustServe(t).Unsigned {
+			t.Fatal("unsigned while a server has the DS")
+		}
+		gone := time.Now()
+		r.follow(t, s, "b.")
+		wait(t, "unsigned", 10*day, func() bool { return s.served.Load().signed.Unsigned })
+		if held := time.Since(gone); held < p.policy.DSTTL+p.policy.ParentPropagation {
+			t.Errorf("unsigned %s after the DS went", held)
+		}
+	})
+}
+
+// After a start keys wait for the first look, and no longer.
+func TestWatch_KeysWaitForTheFirstLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		s, ksk := p.delegated(t, r)
+		s.loop.stop()
+		now := time.Now()
+		w := &p.signer().watch
+		w.zone, w.policy, w.ask = "example.org.", p.policy, r
+		w.begin(now, true)
+		if v := w.sight(now); v.freeze == "" || !v.until.Equal(now.Add(startBound)) {
+			t.Errorf("before the first look: %+v", v)
+		}
+		if v := w.sight(now.Add(startBound)); v.freeze != "" || v.unsure == "" {
+			t.Errorf("after a long time without a look: %+v", v)
+		}
+		r.change(func() { r.err = errors.New("no network") })
+		s = p.attended(t, r)
+		defer s.loop.stop()
+		if v := s.watch.sight(time.Now()); v.freeze != "" || !strings.Contains(v.unsure, "no network") {
+			t.Errorf("after a look that failed: %+v", v)
+		}
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * day)
+		synctest.Wait()
+		fresh := p.of(policy.KSK)
+		if fresh == ksk || !p.in(fresh, rollover.DNSKEY, rollover.Omnipresent)() || !p.in(fresh, rollover.DS, rollover.Hidden)() {
+			t.Error("what does not hang on the parent did not move, or what does did")
+		}
+		r.change(func() { r.err = nil })
+		wait(t, "moving on once the parent answers", 2*time.Hour, p.in(fresh, rollover.DS, rollover.Rumoured))
+	})
+}
+
+// A restored older state: the world shows a key that it does not know.
+func TestWatch_StrangeKeysFreeze(t *testing.T) {
+	stranger, _ := key.New(policy.KSK, policy.ED25519, newPublic(t))
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		s, ksk := p.delegated(t, r)
+		s.loop.stop()
+		r.change(func() { r.keys, r.keysErr = [][]byte{stranger.DNSKEY()}, nil })
+		s = p.attended(t, r)
+		defer s.loop.stop()
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * day)
+		synctest.Wait()
+		s.mustServe(t)
+		if p.of(policy.KSK) != ksk {
+			t.Error("keys moved although the state is one of the past")
+		}
+		st, _ := s.status()
+		if want := fmt.Sprintf("tag %d at ns2.example.net.", stranger.Tag); !strings.Contains(st.Frozen, want) {
+			t.Errorf("frozen because of %q, want %q", st.Frozen, want)
+		}
+		// An operator knows better.
+		if _, err := s.resume(t.Context(), byTest); err == nil {
+			t.Error("resumed without being told why not")
+		}
+		insist := byTest
+		insist.Override = true
+		if e, err := s.resume(t.Context(), insist); err != nil || e.Overrides == "" {
+			t.Errorf("%+v, %v", e, err)
+		}
+		wait(t, "moving", day, func() bool { return p.of(policy.KSK) != ksk })
+	})
+}
+
+// Keys that the state knows, or knew, in use or revoked, are no strangers.
+func TestWatch_KnownKeysAreNoStrangers(t *testing.T) {
+	k, _ := key.New(policy.KSK, policy.ED25519, newPublic(t))
+	w := &watch{zone: "example.org.", digests: map[string]bool{k.PublicDigest(): true}}
+	for _, rdata := range [][]byte{k.DNSKEY(), k.Revoked().DNSKEY()} {
+		if why := w.strangers(parent.Published{Copies: []parent.Copy{{Name: "ns.", DNSKEY: [][]byte{rdata}}}}); why != "" {
+			t.Error(why)
+		}
+	}
+}
+
+// No more than maxLooks zones are looked at at a time, and a pass does not wait
+// for them.
+func TestErrand_BoundedBesideThePasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		s := p.attended(t, newUpper("a."))
+		defer s.loop.stop()
+		slow := &slowWorld{upper: newUpper("a.")}
+		for n := range 3 * maxLooks {
+			o := p.signer()
+			o.zone, o.loop = fmt.Sprintf("zone%d.example.", n), s.loop
+			o.attend(s.inst, slow)
+			o.watch.wake = func() {}
+			s.loop.mu.Lock()
+			s.loop.errand(o, workParent)
+			s.loop.mu.Unlock()
+		}
+		time.Sleep(time.Second)
+		if err := s.Sign(t.Context()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if slow.most != maxLooks {
+			t.Errorf("%d at a time, want %d", slow.most, maxLooks)
+		}
+	})
+}
+
+// slowWorld takes its time, and counts who asks at a time.
+type slowWorld struct {
+	*upper
+	now, most int
+}
+
+func (w *slowWorld) Look(ctx context.Context, zone string) (parent.Look, error) {
+	w.mu.Lock()
+	w.now++
+	w.most = max(w.most, w.now)
+	w.mu.Unlock()
+	time.Sleep(10 * time.Second)
+	w.mu.Lock()
+	w.now--
+	w.mu.Unlock()
+	return w.upper.Look(ctx, zone)
+}
+
+// What a look brings is told when it is new.
+func TestReport_TellsWhatIsNew(t *testing.T) {
+	k, _ := key.New(policy.KSK, policy.ED25519, newPublic(t))
+	origin := []byte("\x07example\x03org\x00")
+	rd, _ := k.DS(origin, key.SHA256)
+	ours := parent.DS{KeyTag: k.Tag, Algorithm: uint8(k.Algorithm), DigestType: key.SHA256, Digest: rd[4:]}
+	other := parent.DS{KeyTag: k.Tag + 1, Algorithm: 13, DigestType: 2, Digest: make([]byte, 32)}
+	var told []string
+	w := &watch{zone: "example.org.", origin: origin, policy: policy.Default(), now: time.Now, keys: map[string]key.Key{"K": k},
+		tell: func(e event.Event) { e.Next = time.Time{}; told = append(told, e.String()) }, wake: func() {}}
+	look := func(a, b []parent.DS, bErr error) parent.Look {
+		return parent.Look{Zone: "org.", Servers: []parent.Server{{Name: "a.", DS: a}, {Name: "b.", DS: b, Err: bErr}}}
+	}
+	tag := fmt.Sprint(k.Tag)
+	for _, c := range []struct {
+		name string
+		look parent.Look
+		err  error
+		want []string
+	}{
+		{"nothing there", look(nil, nil, nil), nil, nil},
+		{"at one", look([]parent.DS{ours}, nil, nil), nil,
+			[]string{" DS at the parent K (tag " + tag + ") from at 0 of 2 servers to at 1 of 2 servers: of org."}},
+		{"the same again", look([]parent.DS{ours}, nil, nil), nil, nil},
+		{"one silent", look([]parent.DS{ours}, nil, errors.New("no answer")), nil, []string{
+			" DS at the parent K (tag " + tag + ") from at 1 of 2 servers to at 1 of 2 servers, 1 silent: of org.",
+			" parent unclear: server b. of org.: no answer"}},
+		{"still silent", look([]parent.DS{ours}, nil, errors.New("no answer")), nil, nil},
+		{"at both, with another", look([]parent.DS{ours, other}, []parent.DS{ours}, nil), nil,
+			[]string{fmt.Sprintf(" DS of no key of the zone at the parent example.org. IN DS %d: it is of a key elsewhere, "+
+				"or of one that is no more; have the parent take it away if nobody needs it", other.KeyTag)}},
+		{"nobody", parent.Look{}, parent.ErrUnreachable, []string{" parent unclear: no usable answer"}},
+		{"nobody again", parent.Look{}, parent.ErrUnreachable, nil},
+	} {
+		told = nil
+		w.take(c.look, c.err)
+		if !slices.Equal(told, c.want) {
+			t.Errorf("%s: told\n%q, want\n%q", c.name, told, c.want)
+		}
+	}
+}
+
+// A server of the parent that is silent leaves what is known, and what is not,
+// as it is.
+func TestTake_FailedLookKnowsNothing(t *testing.T) {
+	w := &watch{zone: "example.org.", policy: policy.Default(), now: time.Now, tell: func(event.Event) {}, wake: func() {}}
+	w.take(parent.Look{Zone: "org.", Servers: []parent.Server{{Name: "a."}}}, nil)
+	w.take(parent.Look{}, errors.New("no network"))
+	if s := w.seen.Servers; len(s) != 1 || s[0].Name != "a." || s[0].Err != "no network" || w.seen.Zone != "org." {
+		t.Errorf("seen: %+v", w.seen)
+	}
+}
+
+// DS records of digest types that nobody makes any more count for their key.
+func TestIsDSOf(t *testing.T) {
+	k, _ := key.New(policy.KSK, policy.ED25519, newPublic(t))
+	origin := []byte("\x07example\x03org\x00")
+	rd, _ := k.DS(origin, key.SHA384)
+	good := parent.DS{KeyTag: k.Tag, Algorithm: uint8(k.Algorithm), DigestType: key.SHA384, Digest: rd[4:]}
+	for _, c := range []struct {
+		name string
+		edit func(*parent.DS)
+		want bool
+	}{
+		{"SHA-384", func(*parent.DS) {}, true},
+		{"another digest", func(d *parent.DS) { d.Digest = make([]byte, 48) }, false},
+		{"another tag", func(d *parent.DS) { d.KeyTag++ }, false},
+		{"another algorithm", func(d *parent.DS) { d.Algorithm++ }, false},
+		{"SHA-1", func(d *parent.DS) { d.DigestType, d.Digest = 1, make([]byte, 20) }, true},
+	} {
+		d := good
+		c.edit(&d)
+		if got := isDSOf(d, k, origin); got != c.want {
+			t.Errorf("%s: got %t", c.name, got)
+		}
+	}
+}

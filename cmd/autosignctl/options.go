@@ -114,7 +114,7 @@ func parseBlock(zone string, given []caddyfile.Token, set []string) (corefile.Op
 	for _, p := range set {
 		line++
 		for _, word := range strings.Fields(p) {
-			tokens = append(tokens, caddyfile.Token{File: file, Line: line, Text: word})
+			tokens = append(tokens, caddyfile.Token{File: file, Line: line, Text: inDays(word)})
 		}
 	}
 	tokens = append(tokens, caddyfile.Token{File: file, Line: line + 1, Text: "}"})

@@ -67,6 +67,19 @@ type property struct {
 // Set writes the property as a Corefile would.
 func (p *property) Set(s string) error { return p.to.Set(p.words + " " + s) }
 
+// inDays writes years, which a Corefile does not know, as days.
+func inDays(word string) string {
+	number := strings.TrimRight(word, "y")
+	if _, err := strconv.ParseUint(number, 10, 8); err != nil || number == word {
+		return word
+	}
+	d, err := parseDuration(word)
+	if err != nil {
+		return word
+	}
+	return policy.FormatDuration(d)
+}
+
 func (p *property) String() string { return "" }
 
 // properties are the flags that stand for the most used properties.

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/rollover"
@@ -43,7 +44,7 @@ func newParent(w *world) *parent {
 	s := w.setup.Parent
 	p := &parent{zone: s.Zone, delay: s.Delay, spread: s.Spread, fixed: s.Fixed, look: s.Look, ttl: s.TTL}
 	if p.zone == "" {
-		p.zone = "parent."
+		_, p.zone, _ = strings.Cut(w.setup.Zone, ".")
 	}
 	if p.look <= 0 {
 		p.look = time.Hour

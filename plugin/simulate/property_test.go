@@ -12,8 +12,9 @@ import (
 )
 
 var (
-	runs  = flag.Int("simulate.runs", 2000, "random simulations of the property test")
+	runs  = flag.Int("simulate.runs", 1000, "random simulations of the property test")
 	first = flag.Uint64("simulate.seed", 1, "seed of the first of them")
+	show  = flag.Bool("simulate.show", false, "tell the first of them")
 )
 
 // TestRun_NeverBogus is the property that all of rollover is for: whatever the
@@ -25,6 +26,9 @@ func TestRun_NeverBogus(t *testing.T) {
 		s := random(seed)
 		h := Run(s)
 		steps += h.Steps
+		if *show && seed == *first {
+			t.Logf("%+v\n%+v\n%s", s.Policy, s.Parent, h.Text())
+		}
 		if !judgeRun(t, seed, s, h) {
 			if bogus++; bogus == 3 {
 				break

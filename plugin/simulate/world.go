@@ -146,6 +146,8 @@ func (w *world) finish() {
 		wait := Waiting{Key: r.Role.String(), Record: r.Record.String(), State: r.State.String(), For: r.Waiting}
 		if k := w.names[r.Key]; k != nil {
 			wait.Key = k.Name
+		} else {
+			wait = Waiting{Key: "next " + wait.Key, For: r.Waiting}
 		}
 		w.history.Waiting = append(w.history.Waiting, wait)
 	}

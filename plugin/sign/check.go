@@ -161,30 +161,13 @@ const paramTTL = 0
 
 // apexSets returns what signing puts at the apex, and what it takes away.
 func (p *Plan) apexSets() ([]zone.ApexSet, error) {
-	dnskey := zone.ApexSet{Type: zone.TypeDNSKEY, TTL: p.in.DNSKEYTTL}
+	dnskey, err := p.dnskeySet()
+	if err != nil {
+		return nil, err
+	}
 	cds := zone.ApexSet{Type: zone.TypeCDS, TTL: p.in.DNSKEYTTL, RData: sorted(p.in.CDS)}
 	cdnskey := zone.ApexSet{Type: zone.TypeCDNSKEY, TTL: p.in.DNSKEYTTL, RData: sorted(p.in.CDNSKEY)}
 	param := zone.ApexSet{Type: zone.TypeNSEC3PARAM, TTL: paramTTL}
-	switch {
-	case p.in.Unsigned:
-	case p.in.ZSKOnly:
-		if len(p.in.CDS)+len(p.in.CDNSKEY) > 0 {
-			return nil, errors.New("no key signs CDS and CDNSKEY: only ZSKs are at hand (RFC 7344 section 4.1)")
-		}
-		if err := p.checkPresigned(); err != nil {
-			return nil, err
-		}
-		dnskey.TTL, dnskey.RData = p.in.Zone.Presigned.TTL, p.in.Zone.Presigned.Keys
-	default:
-		for _, k := range p.in.Keys {
-			if k.Published {
-				dnskey.RData = append(dnskey.RData, k.DNSKEY)
-			}
-		}
-		if dnskey.RData = sorted(dnskey.RData); len(dnskey.RData) == 0 {
-			return nil, errors.New("no key is published")
-		}
-	}
 	if p.in.Denial.NSEC3 {
 		if len(p.in.Salt) > 255 {
 			return nil, fmt.Errorf("nsec3: a salt of %d octets; 255 is the most (RFC 5155 section 3.1.4)", len(p.in.Salt))
@@ -192,6 +175,33 @@ func (p *Plan) apexSets() ([]zone.ApexSet, error) {
 		param.RData = [][]byte{denial.AppendParam(nil, p.in.Denial.Iterations, p.in.Salt)}
 	}
 	return []zone.ApexSet{dnskey, cds, cdnskey, param}, nil
+}
+
+// dnskeySet returns the DNSKEY set: none in an unsigned zone, the source's where
+// only ZSKs are at hand, else the keys that are published.
+func (p *Plan) dnskeySet() (set zone.ApexSet, err error) {
+	set = zone.ApexSet{Type: zone.TypeDNSKEY, TTL: p.in.DNSKEYTTL}
+	switch {
+	case p.in.Unsigned:
+		return set, nil
+	case p.in.ZSKOnly && len(p.in.CDS)+len(p.in.CDNSKEY) > 0:
+		return set, errors.New("no key signs CDS and CDNSKEY: only ZSKs are at hand (RFC 7344 section 4.1)")
+	case p.in.ZSKOnly:
+		if err := p.checkPresigned(); err != nil {
+			return set, err
+		}
+		set.TTL, set.RData = p.in.Zone.Presigned.TTL, p.in.Zone.Presigned.Keys
+		return set, nil
+	}
+	for _, k := range p.in.Keys {
+		if k.Published {
+			set.RData = append(set.RData, k.DNSKEY)
+		}
+	}
+	if set.RData = sorted(set.RData); len(set.RData) == 0 {
+		return set, errors.New("no key is published")
+	}
+	return set, nil
 }
 
 // sorted returns RDATA in canonical order without duplicates (RFC 4034 section 6.3).

@@ -130,17 +130,21 @@ func (j *judge) name(n *owner, at place) {
 		if s.count > 1 && s.twice() {
 			j.fault(n.name, s.typ, "the same record twice (RFC 4034 section 6.3)")
 		}
-		if j.o.Unsigned {
-			continue
+		if !j.o.Unsigned {
+			j.secured(n, s, at)
 		}
-		if signs(at, s.typ) {
-			j.signed(n, s, at)
-		} else if s.from < s.to {
-			j.fault(n.name, s.typ, "a signature over data that is not authoritative (RFC 4035 section 2.2)")
-		}
-		if at == occluded && (s.typ == typeNSEC || s.typ == typeNSEC3) {
-			j.fault(n.name, s.typ, "below a delegation or a DNAME")
-		}
+	}
+}
+
+// secured judges whether a set is signed where it must be, and only there.
+func (j *judge) secured(n *owner, s *rrset, at place) {
+	if signs(at, s.typ) {
+		j.signed(n, s, at)
+	} else if s.from < s.to {
+		j.fault(n.name, s.typ, "a signature over data that is not authoritative (RFC 4035 section 2.2)")
+	}
+	if at == occluded && (s.typ == typeNSEC || s.typ == typeNSEC3) {
+		j.fault(n.name, s.typ, "below a delegation or a DNAME")
 	}
 }
 

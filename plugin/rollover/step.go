@@ -151,6 +151,9 @@ func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
 		k.Insisted = !agreed
 		return
 	}
+	if s := k.Records[DS]; s.Pending || at.Before(s.Since) {
+		return // what was seen before a move is no answer to it
+	}
 	if has > 0 {
 		k.DSGone = time.Time{}
 	}
@@ -163,7 +166,7 @@ func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
 	if has > 0 && lacks+unknown == 0 && k.DSSeen.IsZero() {
 		k.DSSeen = at
 	}
-	if lacks > 0 && has+unknown == 0 && k.DSGone.IsZero() && st.acted(k, at) {
+	if lacks > 0 && has+unknown == 0 && k.DSGone.IsZero() && k.state(DS) != Hidden && st.acted(k, at) {
 		k.DSGone = at
 	}
 	s := k.Status(DS)

@@ -190,7 +190,7 @@ func (s *signer) order(ctx context.Context, o Order, do command) (e rollover.Ent
 	if _, err = s.docs.change(ctx, apply); errors.Is(err, errStore) && ctx.Err() == nil {
 		_, err = s.docs.change(ctx, apply)
 	}
-	s.audit(e, err)
+	s.tell(s.auditEvent(e, err))
 	if err != nil {
 		return e, fmt.Errorf("%s: %s: %w", s.label(), e.Command, err)
 	}
@@ -233,8 +233,8 @@ func (s *signer) inform(r *rollover.Order, d *state.Document) error {
 	return nil
 }
 
-// audit tells of a command and what became of it.
-func (s *signer) audit(e rollover.Entry, err error) {
+// auditEvent is a command and what became of it.
+func (s *signer) auditEvent(e rollover.Entry, err error) event.Event {
 	ev := event.Event{Kind: event.Commanded, Who: e.Who, Command: e.Command, Key: e.Key, Why: e.Why}
 	if ev.Who == "" {
 		ev.Who = "an operator"
@@ -253,7 +253,7 @@ func (s *signer) audit(e rollover.Entry, err error) {
 	if k := s.keyTag(e.Key); k != 0 {
 		ev.Tag = k
 	}
-	s.tell(ev)
+	return ev
 }
 
 // keyTag returns the tag of a key of the zone; 0 if there is none.

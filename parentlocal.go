@@ -24,10 +24,11 @@ import (
 type localDS struct {
 	ttl   uint32 // seconds
 	rdata [][]byte
+	leave bool // nothing was asked for yet: what stands in the parent's own records is left as it is
 }
 
 func (d *localDS) equal(o *localDS) bool {
-	return d != nil && o != nil && d.ttl == o.ttl && slices.EqualFunc(d.rdata, o.rdata, slices.Equal)
+	return d != nil && o != nil && d.ttl == o.ttl && d.leave == o.leave && slices.EqualFunc(d.rdata, o.rdata, slices.Equal)
 }
 
 // errNoLocalParent says that `parent local` cannot be.
@@ -130,7 +131,7 @@ func (s *signer) childSet(z *zone.Zone, c *signer) (set zone.DSSet, ok bool) {
 	set.Key = relative
 	if want := c.wanted.Load(); want != nil {
 		set.TTL, set.RData = want.ttl, want.rdata
-		return set, true
+		return set, !want.leave
 	}
 	var last *zone.Zone
 	if v := s.served.Load(); v != nil {
@@ -175,15 +176,14 @@ func (s *signer) want(set *rollover.KeySet, keys map[string]key.Key) {
 	if !s.policy.ParentLocal || s.inst == nil {
 		return
 	}
-	d := &localDS{ttl: uint32(s.policy.DSTTL / time.Second)}
+	asked := slices.ContainsFunc(set.Keys, func(k rollover.Key) bool { return k.Status(rollover.DS).State != rollover.Hidden })
+	d := &localDS{ttl: uint32(s.policy.DSTTL / time.Second), leave: !asked && set.Signed()}
 	for _, id := range set.Delegated() {
-		k, ok := keys[id]
-		if !ok {
-			continue
+		rdata, err := keys[id].DS(s.origin, key.SHA256)
+		if _, ok := keys[id]; !ok || err != nil {
+			return // the key cannot be read now: the parent keeps what it has
 		}
-		if rdata, err := k.DS(s.origin, key.SHA256); err == nil {
-			d.rdata = append(d.rdata, rdata)
-		}
+		d.rdata = append(d.rdata, rdata)
 	}
 	if s.wanted.Load().equal(d) {
 		return
@@ -257,7 +257,7 @@ func (s *signer) tellChildren(before, now *version) {
 		same := before != nil
 		if same {
 			t, r, had := dsAt(before.signed.Zone, c.origin)
-			same = had == ok && (&localDS{t, r}).equal(&localDS{ttl, rdata})
+			same = had == ok && (&localDS{ttl: t, rdata: r}).equal(&localDS{ttl: ttl, rdata: rdata})
 		}
 		if !same {
 			c.loop.ask(c)

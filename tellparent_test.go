@@ -1,0 +1,132 @@
+package autosign
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/event"
+	"github.com/autosign-dns/autosign/plugin/parent"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
+)
+
+// The parent is told once all servers of the zone have the new CDS, and looked at
+// in short intervals from then on.
+func TestHerald_TellsOfEveryNewCDS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		r.target = nil
+		s := p.attended(t, r)
+		defer s.loop.stop()
+		ksk := p.of(policy.KSK)
+		wait(t, "asking for a DS", 3*day, p.in(ksk, rollover.DS, rollover.Rumoured))
+		shown := p.state().KeySet.Key(ksk).Status(rollover.DS).Since
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(r.notified) != 1 || r.notified[0].Before(shown.Add(p.policy.ZonePropagation)) {
+			t.Fatalf("the CDS is shown since %s, the parent was told at %s", shown, r.notified)
+		}
+		if n := r.looksSince(r.notified[0]); n < 4 {
+			t.Errorf("%d looks in the hour after that", n)
+		}
+		r.follow(t, s, "a.")
+		wait(t, "delegated", 4*day, p.in(ksk, rollover.DS, rollover.Omnipresent))
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, "told again", 3*day, func() bool { return len(r.notified) == 2 })
+		s.loop.stop()
+		s = p.attended(t, r) // the parent has not acted yet: it is told once more
+		defer s.loop.stop()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(r.notified) != 3 {
+			t.Errorf("told %d times, want once more after the restart", len(r.notified))
+		}
+		r.follow(t, s, "a.")
+		time.Sleep(10 * day)
+		s.loop.stop()
+		s = p.attended(t, r)
+		defer s.loop.stop()
+		time.Sleep(10 * day)
+		synctest.Wait()
+		if len(r.notified) != 3 {
+			t.Errorf("told %d times, also of what the parent has", len(r.notified))
+		}
+	})
+}
+
+func TestHerald_TriesAgainAndBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		r.target = errors.New("refused")
+		s := p.attended(t, r)
+		defer s.loop.stop()
+		ksk := p.of(policy.KSK)
+		wait(t, "asking for a DS", 3*day, p.in(ksk, rollover.DS, rollover.Rumoured))
+		time.Sleep(10 * day)
+		synctest.Wait()
+		if n := len(r.notified); n < 10*20 || n > 10*30 {
+			t.Errorf("told %d times in 10 days, want about one an hour", n)
+		}
+		r.follow(t, s, "a.") // it has found out by itself
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		n := len(r.notified)
+		time.Sleep(5 * day)
+		synctest.Wait()
+		if len(r.notified) != n {
+			t.Error("it is still told of what it has")
+		}
+	})
+}
+
+func TestHerald_TellsNobody(t *testing.T) {
+	set := rollover.KeySet{Keys: []rollover.Key{{ID: "K", Role: policy.KSK}}}
+	*set.Keys[0].Status(rollover.DS) = rollover.Status{State: rollover.Rumoured, Goal: rollover.Omnipresent}
+	for _, c := range []struct {
+		name  string
+		edit  func(*policy.Policy, *rollover.KeySet)
+		since time.Time
+		plans int
+	}{
+		{"a parent that may want it", func(*policy.Policy, *rollover.KeySet) {}, time.Now(), 1},
+		{"no parent", func(p *policy.Policy, _ *rollover.KeySet) { p.NoParent = true }, time.Now(), 0},
+		{"a parent in this process", func(p *policy.Policy, _ *rollover.KeySet) { p.ParentLocal = true }, time.Now(), 0},
+		{"without CDS", func(p *policy.Policy, _ *rollover.KeySet) { p.CDS = false }, time.Now(), 0},
+		{"not served yet", func(*policy.Policy, *rollover.KeySet) {}, time.Time{}, 0},
+		{"a move not served yet", func(_ *policy.Policy, s *rollover.KeySet) { s.Keys[0].Status(rollover.DS).Pending = true }, time.Now(), 0},
+		{"seen already", func(_ *policy.Policy, s *rollover.KeySet) { s.Keys[0].DSSeen = time.Now() }, time.Now(), 0},
+	} {
+		plans := 0
+		h := &herald{policy: policy.Default(), ask: newUpper(), plan: func(time.Time) { plans++ }}
+		set := set.Clone()
+		c.edit(&h.policy, &set)
+		for range 3 {
+			h.serve(&set, c.since)
+		}
+		if plans != c.plans {
+			t.Errorf("%s: %d messages planned, want %d", c.name, plans, c.plans)
+		}
+	}
+}
+
+// Where nobody wants to be told that is the end of it.
+func TestHerald_NoTarget(t *testing.T) {
+	r := newUpper()
+	told := 0
+	h := &herald{policy: policy.Default(), ask: r, now: time.Now, next: "K", tell: func(event.Event) { told++ }, told: func() { told++ }}
+	for _, err := range []error{parent.ErrNoTarget, parent.ErrNoParent} {
+		r.target, h.last = err, ""
+		for range 2 {
+			if again := h.send(t.Context()); !again.IsZero() {
+				t.Errorf("%v: again at %s", err, again)
+			}
+		}
+	}
+	if len(r.notified) != 2 || told != 0 {
+		t.Errorf("asked %d times, %d told", len(r.notified), told)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/autosign-dns/autosign/plugin/state"
 	"github.com/autosign-dns/autosign/plugin/store"
@@ -15,6 +16,8 @@ type documents struct {
 	store store.Store
 	zone  string
 	name  string // of the document
+
+	known *atomic.Pointer[store.Revision] // of the document, when it was last read or written here; nil: not yet
 }
 
 // errUnchanged says that there is nothing to store.
@@ -35,7 +38,7 @@ func newDocuments(st store.Store, zone, view string) documents {
 	if view != "" {
 		kind = "view-" + store.Name(view, kind)
 	}
-	return documents{st, zone, store.Name(zone, kind)}
+	return documents{st, zone, store.Name(zone, kind), new(atomic.Pointer[store.Revision])}
 }
 
 // load returns the document, or an empty one for a zone without history.
@@ -46,6 +49,9 @@ func (d documents) load(ctx context.Context) (*state.Document, error) {
 
 func (d documents) read(ctx context.Context) (*state.Document, store.Revision, error) {
 	data, rev, err := d.store.Load(ctx, d.name)
+	if err == nil {
+		d.known.Store(&rev)
+	}
 	if errors.Is(err, store.ErrNotExist) {
 		return state.New(d.zone), "", nil
 	}
@@ -57,6 +63,14 @@ func (d documents) read(ctx context.Context) (*state.Document, store.Revision, e
 		return nil, "", fmt.Errorf("%w: %s: %w", errStore, d.name, err)
 	}
 	return doc, rev, nil
+}
+
+// news reports whether another has changed the document since it was last read
+// or written here. What cannot be read is no news.
+func (d documents) news(ctx context.Context) bool {
+	known := d.known.Load()
+	_, rev, err := d.store.Load(ctx, d.name)
+	return err == nil && known != nil && *known != rev && known == d.known.Load()
 }
 
 // change loads the document, lets f edit it and stores it; when another stored
@@ -78,7 +92,8 @@ func (d documents) change(ctx context.Context, f func(*state.Document) error) (*
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errStore, err)
 		}
-		if _, err = d.store.Swap(ctx, d.name, rev, data); err == nil {
+		if rev, err = d.store.Swap(ctx, d.name, rev, data); err == nil {
+			d.known.Store(&rev)
 			return doc, nil
 		} else if !errors.Is(err, store.ErrConflict) {
 			return nil, fmt.Errorf("%w: %w", errStore, err)
@@ -98,7 +113,7 @@ func (d documents) namedBeside(ctx context.Context, id string) (bool, error) {
 		if name == d.name || !strings.HasSuffix(name, stateKind) {
 			continue
 		}
-		other := documents{d.store, d.zone, name}
+		other := documents{d.store, d.zone, name, new(atomic.Pointer[store.Revision])}
 		doc, _, err := other.read(ctx)
 		if errors.Is(err, state.ErrOtherZone) {
 			continue

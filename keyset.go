@@ -39,6 +39,7 @@ type life struct {
 // shows; a key exists before the state names it; it is destroyed after the state
 // that forgets it is stored. Next is when to look again.
 func (s *signer) moveKeys(ctx context.Context, doc *state.Document, m moment) (*state.Document, error) {
+	fresh := false
 	for range maxTurns {
 		t, err := turn(clone(doc), s.outlook(m))
 		if err != nil {
@@ -52,6 +53,16 @@ func (s *signer) moveKeys(ctx context.Context, doc *state.Document, m moment) (*
 		}
 		s.effective = t.policy
 		s.noteLife(doc, t, m)
+		if !fresh && slices.ContainsFunc(t.plan.Actions, func(a rollover.Action) bool { return a.Kind == rollover.MakeKey }) {
+			fresh = true // another instance may have made it meanwhile
+			if _, err := s.box.list(ctx, s.effective.Scheme); err != nil {
+				return nil, err
+			}
+			if doc, err = s.docs.load(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		made := false
 		if doc, made, err = s.makeSpares(ctx, doc, t.plan, m); err != nil {
 			return nil, err
@@ -298,11 +309,14 @@ func (s *signer) confirm(ctx context.Context, doc *state.Document, m moment) (*s
 	if v == nil || v.shape != shapeOf(doc) || !m.frozen.IsZero() {
 		return doc, false, nil
 	}
-	now := s.clock.now().Truncate(time.Millisecond)
-	if now.After(m.key) {
+	complete := len(doc.Generations) == 1 && doc.Generations[0].Complete.IsZero()
+	if !complete && !doc.KeySet.Pending() {
+		return doc, false, nil
+	}
+	if now := s.clock.now().Truncate(time.Millisecond); now.After(m.key) {
 		m.key = now
 	}
-	if n := len(doc.Generations); n == 1 && doc.Generations[0].Complete.IsZero() {
+	if complete {
 		var err error
 		doc, err = s.docs.change(ctx, func(d *state.Document) error {
 			if v.shape != shapeOf(d) || !d.Generations[0].Complete.IsZero() {

@@ -14,6 +14,7 @@ const (
 	workKeys  = "keys"  // a key is to change its state
 	workRetry = "retry" // something failed
 	workAsked = "asked" // somebody asked for it
+	workNews  = "news"  // another instance may have changed the state
 )
 
 // poll is how often sources are looked at, for each hundred zones: comparing a
@@ -29,8 +30,9 @@ const clockSlack = time.Minute
 const maxPasses = 64
 
 // loop wakes, looks what is due, has it done, and sleeps. It compares wall time
-// at every wake and sets no timer for far moments, so neither jumps of the
-// clock nor a long stop of the machine are missed.
+// at every wake and sets no timer for moments beyond the next look at the
+// sources, so neither jumps of the clock nor a long stop of the machine are
+// missed.
 type loop struct {
 	now     func() time.Time
 	poll    time.Duration
@@ -70,6 +72,7 @@ func (l *loop) add(s *signer) {
 	l.signers = append(l.signers, s)
 	l.byName[s.label()] = s
 	l.agenda.Set(s.label(), workSign, time.Time{})
+	l.agenda.Set(s.label(), workNews, l.now().Add(max(s.policy.ZonePropagation/2, time.Second)))
 }
 
 // start starts the loop; once is enough.
@@ -107,11 +110,14 @@ func (l *loop) look(now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for item, ok := l.agenda.Due(now); ok; item, ok = l.agenda.Due(now) {
-		if asksOutside(item.What) {
-			l.errand(l.byName[item.Zone], item.What)
-			continue
+		switch s := l.byName[item.Zone]; {
+		case asksOutside(item.What):
+			l.errand(s, item.What)
+		case item.What == workNews:
+			l.listen(s, now)
+		default:
+			l.begin(s)
 		}
-		l.begin(l.byName[item.Zone])
 	}
 	back := now.Before(l.last.Add(-clockSlack))
 	l.last = now
@@ -122,7 +128,39 @@ func (l *loop) look(now time.Time) time.Duration {
 			l.begin(s)
 		}
 	}
-	return l.poll * time.Duration(1+(len(l.signers)-1)/100)
+	return l.rest(now)
+}
+
+// rest returns how long to sleep: until the sources are looked at again, or
+// until the next item on the agenda if that comes before. The lock is held.
+func (l *loop) rest(now time.Time) time.Duration {
+	d := l.poll * time.Duration(1+(len(l.signers)-1)/100)
+	if next, ok := l.agenda.Next(); ok {
+		d = min(d, max(next.When.Sub(now), time.Millisecond))
+	}
+	return d
+}
+
+// listen looks whether another instance has changed the zone's state. Holds
+// count on every server having a version within the propagation delay: whoever
+// works beside others must not learn of what they did much later. The lock is
+// held.
+func (l *loop) listen(s *signer, now time.Time) {
+	l.agenda.Set(s.label(), workNews, now.Add(max(s.policy.ZonePropagation/2, time.Second)))
+	if s.busy {
+		return
+	}
+	l.done.Go(func() {
+		select {
+		case l.errands <- struct{}{}:
+			defer func() { <-l.errands }()
+		case <-l.ctx.Done():
+			return
+		}
+		if s.docs.news(l.ctx) {
+			l.ask(s)
+		}
+	})
 }
 
 // begin starts a pass over a zone, or has the one under way followed by

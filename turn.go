@@ -3,6 +3,7 @@ package autosign
 import (
 	"crypto/rand"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ type turned struct {
 func turn(d *state.Document, w outlook) (t turned, err error) {
 	before := clone(d)
 	if w.listed {
-		complete(d, w.entries)
+		complete(d, w.entries, w.now)
 	}
 	if t.policy, t.older, err = effective(d, w); err != nil {
 		return t, err
@@ -69,15 +70,8 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 	if !frozen {
 		regenerate(d, t.policy, w)
 	}
-	t.changed = different(before, d)
+	t.changed = !reflect.DeepEqual(before, d)
 	return t, nil
-}
-
-// different reports whether a turn has changed a document.
-func different(a, b *state.Document) bool {
-	x, errX := a.Encode()
-	y, errY := b.Encode()
-	return errX != nil || errY != nil || string(x) != string(y)
 }
 
 // effective returns the policy that is in force: that of the configuration at
@@ -144,7 +138,7 @@ func bitsOf(p *policy.Policy, r policy.Role) *int {
 
 // complete adds to a document what only the key store knows, and drops spares
 // that are there no more.
-func complete(d *state.Document, entries []keystore.Entry) {
+func complete(d *state.Document, entries []keystore.Entry, now time.Time) {
 	for _, e := range entries {
 		k := d.Key(e.ID)
 		if e.Err != nil || k == nil {
@@ -165,8 +159,14 @@ func complete(d *state.Document, entries []keystore.Entry) {
 			_ = d.UseTag(public.RevokedTag(), k.PublicDigest) // of an earlier version, it may be taken: then it is never used
 		}
 	}
-	d.Pool = slices.DeleteFunc(d.Pool, func(s state.Spare) bool { return !usableSpare(s, entries) })
+	d.Pool = slices.DeleteFunc(d.Pool, func(s state.Spare) bool {
+		return now.Sub(s.Created) > spareGrace && !usableSpare(s, entries)
+	})
 }
+
+// spareGrace is how old a spare has to be to count as lost if it is not in the
+// key store: another instance may have made it since that was listed.
+const spareGrace = 24 * time.Hour
 
 // usableSpare reports whether a key of the pool is in the key store.
 func usableSpare(s state.Spare, entries []keystore.Entry) bool {

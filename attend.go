@@ -1,11 +1,13 @@
 package autosign
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/event"
 	"github.com/autosign-dns/autosign/plugin/key"
+	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/state"
 )
@@ -17,6 +19,7 @@ type beyond struct {
 	herald     herald
 	wanted     atomic.Pointer[localDS] // with parent local, what the parent is to have; nil: that is not known yet
 	localFault string                  // why there is no such parent, as it was told last
+	reminded   bool                    // of DS records that the parent was to have at the start
 }
 
 // prospect is what was known of the world when a zone's keys were looked at last.
@@ -78,14 +81,47 @@ func (s *signer) follow(doc *state.Document, plan rollover.Plan, seen rollover.O
 		s.herald.serve(&doc.KeySet, v.since)
 	}
 	s.want(&doc.KeySet, keys)
+	s.remind(doc, plan)
+	if s.policy.NoParent {
+		return
+	}
 	measureParent(s.zone, s.view, &doc.KeySet, seen)
 	for _, m := range plan.Moves {
 		k, ok := keys[m.Key]
-		if ok && m.Record == rollover.DS.String() && m.To == rollover.Unretentive.String() && !s.policy.NoParent {
+		if ok && m.Record == rollover.DS.String() && m.To == rollover.Unretentive.String() {
 			s.tell(event.Event{Kind: event.DSToRemove, Key: m.Key, Tag: k.Tag, Record: dsText(s.origin, k),
-				Why: "once the parent has the others that are wanted; a parent that follows CDS does so by itself"})
+				Why: dsWhy(s.policy, "once it has the others that are wanted, have it taken away there")})
 		}
 	}
+}
+
+// remind tells once after a start of the DS records that the parent still lacks.
+func (s *signer) remind(doc *state.Document, plan rollover.Plan) {
+	if s.reminded {
+		return
+	}
+	s.reminded = true
+	for i := range doc.KeySet.Keys {
+		k := &doc.KeySet.Keys[i]
+		told := slices.ContainsFunc(plan.Moves, func(m rollover.Move) bool { return m.Key == k.ID && m.Record == rollover.DS.String() })
+		if !told && k.Status(rollover.DS).State == rollover.Rumoured && k.DSSeen.IsZero() {
+			s.tellDS(k, "put it into the parent zone, where it was not seen yet")
+		}
+	}
+}
+
+// dsWhy says what is to be done about a DS record at the parent, unless the
+// parent needs nobody for that.
+func dsWhy(p policy.Policy, do string) string {
+	switch {
+	case p.NoParent:
+		return "there is no parent: it is for validators that have it as a trust anchor"
+	case p.ParentLocal:
+		return "the parent is a zone of this server, which sees to it"
+	case p.CDS:
+		return do + ", if the parent does not follow CDS"
+	}
+	return do
 }
 
 // hasten puts an errand on the agenda, unless it is there for an earlier moment.

@@ -147,7 +147,7 @@ func (s *signer) tellFirst(ctx context.Context, doc *state.Document, made []roll
 	}
 	for i := range doc.KeySet.Keys {
 		if k := &doc.KeySet.Keys[i]; k.Status(rollover.DS).Goal == rollover.Omnipresent && k.Status(rollover.DS).State == rollover.Hidden {
-			s.tellDS(k, "put it into the parent zone once every cache has the signed zone: it is told when that is so")
+			s.tellDS(k, "put it into the parent zone once every cache has the signed zone, which is told")
 		}
 	}
 	for _, k := range found.keys {
@@ -301,6 +301,6 @@ func (s *signer) recordsOf(k *rollover.Key) (records []string) {
 // tellDS makes an event of each DS record of a key that the parent is to have.
 func (s *signer) tellDS(k *rollover.Key, why string) {
 	for _, text := range s.recordsOf(k) {
-		s.tell(event.Event{Kind: event.DSToPublish, Key: k.ID, Tag: k.Tag, Record: text, Why: why})
+		s.tell(event.Event{Kind: event.DSToPublish, Key: k.ID, Tag: k.Tag, Record: text, Why: dsWhy(s.policy, why)})
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 // explain fills the plan's Reasons and Wake from the key set as it has become.
 func (st *step) explain() {
-	st.t = newTiming(st.now, st.p, &st.set)
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
 		for r := range records {
@@ -80,11 +79,11 @@ func (st *step) reason(k *Key, r Record) Reason {
 
 // reasonHold explains a record that waits for caches.
 func (st *step) reasonHold(out *Reason, k *Key, r Record) {
-	due := st.t.shown(k, r, st.f)
+	due := st.t.shown(k, r, &st.f)
 	verb := "have it"
 	out.Next = Omnipresent
 	if out.State == Unretentive {
-		due, verb, out.Next = st.t.hidden(k, r, st.f), "have dropped it", Hidden
+		due, verb, out.Next = st.t.hidden(k, r, &st.f), "have dropped it", Hidden
 	}
 	out.When = due
 	switch {
@@ -142,7 +141,7 @@ func (st *step) sayDS(k *Key) string {
 		return fmt.Sprintf("give key %d to validators as a trust anchor, and say so; those that follow RFC 5011 take it by themselves", k.Tag)
 	case st.p.NoParent && s.State == Unretentive && k.Revoked.IsZero():
 		return fmt.Sprintf("take the trust anchor of key %d out of validators, and say so", k.Tag)
-	case st.p.NoParent || st.f.Parent.At.IsZero() && s.State == Omnipresent:
+	case st.p.NoParent || st.p.ParentLocal || st.f.Parent.At.IsZero() && s.State == Omnipresent:
 		return ""
 	case s.State.Shown() && s.Goal == Omnipresent && (lacks > 0 || len(st.f.Parent.Servers) == 0) && k.DSSeen.IsZero():
 		return fmt.Sprintf("have the parent publish the DS of key %d, if it does not follow CDS", k.Tag)

@@ -13,7 +13,7 @@ import (
 func (w *world) event(e Event) {
 	text := e.Kind.String()
 	switch e.Kind {
-	case Roll, Emergency, Delete:
+	case Roll, Emergency, Rest, Delete:
 		text += " " + e.Role.String()
 	case SetTTL, SetParentTTL:
 		text += ": " + policy.FormatDuration(time.Duration(e.TTL)*time.Second)
@@ -25,13 +25,17 @@ func (w *world) event(e Event) {
 	if e.For > 0 {
 		text += ", " + policy.FormatDuration(e.For)
 	}
-	w.history.Marks = append(w.history.Marks, Mark{At: w.now, Text: text})
+	w.mark(text)
 	if e.Kind <= Trust {
 		w.command(e)
 	} else {
 		w.trouble(e)
 	}
 	w.wakeAll()
+}
+
+func (w *world) mark(text string) {
+	w.history.Marks = append(w.history.Marks, Mark{At: w.now, Text: text})
 }
 
 // command does what an operator asks for. What the commands refuse is noted.
@@ -47,6 +51,8 @@ func (w *world) command(e Event) {
 		_, err = w.set.Resume(o)
 	case Confirm:
 		err = w.confirm(o)
+	case Rest:
+		err = w.rest(o, e)
 	case Delete:
 		if id := w.inService(e.Role); id != "" {
 			_, err = w.set.ScheduleDeletion(o, id, o.At.Add(e.For))
@@ -76,6 +82,32 @@ func (w *world) inService(role policy.Role) string {
 		return ""
 	}
 	return w.set.Keys[i].ID
+}
+
+// rest has a key be published only for a while. If the policy has changed when
+// that is over, the key is not used again, but deleted.
+func (w *world) rest(o rollover.Order, e Event) error {
+	id := w.inService(e.Role)
+	if id == "" {
+		return nil
+	}
+	_, err := w.set.DNSKEYOnly(o, id, true)
+	if err != nil {
+		return err
+	}
+	w.after(e.For, func() {
+		o := rollover.Order{At: w.clock.keys(w.now), Policy: w.policy, Facts: w.facts(w.processes[0])}
+		if k := w.set.Key(id); k != nil && (k.Algorithm != w.policy.Algorithm || !slices.Contains(w.policy.Roles(), k.Role)) {
+			_, err = w.set.ScheduleDeletion(o, id, o.At)
+		} else {
+			_, err = w.set.DNSKEYOnly(o, id, false)
+		}
+		if err != nil {
+			w.mark("end of DNSKEY only: " + err.Error())
+		}
+		w.wakeAll()
+	})
+	return nil
 }
 
 // confirm says of every DS that is on its way what is true of it. An operator

@@ -56,6 +56,9 @@ func judgeRun(t *testing.T, seed uint64, s Setup, h *History) bool {
 		}
 		tags[k.Tag] = true
 	}
+	if !fulfilled(t, seed, s, h) {
+		return false
+	}
 	patience := stuckAfter(s)
 	for _, k := range h.Keys {
 		for r, spans := range k.Spans {
@@ -64,6 +67,38 @@ func judgeRun(t *testing.T, seed uint64, s Setup, h *History) bool {
 				t.Errorf("seed %d: %s of %s is %s since %s; waiting: %v", seed, r, k.Name, last.State, last.From.Format(time.RFC3339), h.Waiting)
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// fulfilled reports whether at the end of a run the zone has the keys that its
+// last policy asks for.
+func fulfilled(t *testing.T, seed uint64, s Setup, h *History) bool {
+	t.Helper()
+	p := s.Policy
+	for _, e := range s.Events {
+		if e.Kind == SetPolicy {
+			p = *e.Policy
+		}
+	}
+	there := map[policy.Role]bool{}
+	for _, k := range h.Keys {
+		spans := k.Spans["DNSKEY"]
+		if len(spans) == 0 || !spans[len(spans)-1].To.Equal(h.End) {
+			continue
+		}
+		there[k.Role] = true
+		if k.Algorithm != p.Algorithm || !slices.Contains(p.Roles(), k.Role) || p.Insecure {
+			t.Errorf("seed %d: at the end there is %s of algorithm %s; wanted: %s, %v, insecure %v",
+				seed, k.Name, k.Algorithm, p.Algorithm, p.Roles(), p.Insecure)
+			return false
+		}
+	}
+	for _, role := range p.Roles() {
+		if !there[role] && !p.Insecure {
+			t.Errorf("seed %d: at the end there is no %s", seed, role)
+			return false
 		}
 	}
 	return true
@@ -117,10 +152,29 @@ func random(seed uint64) Setup {
 		}
 		s.For = max(s.For, at+e.For+quiet)
 	}
+	s.keepTTLs()
 	if slices.ContainsFunc(s.Events, func(e Event) bool { return e.Kind == Emergency }) { // safeties make up for a clock that runs ahead; emergencies have none
 		s.Events = slices.DeleteFunc(s.Events, func(e Event) bool { return e.Kind == Jump && e.For > 0 && e.For < time.Hour })
 	}
 	return s
+}
+
+// keepTTLs lets the parent's TTL be lowered only where the one before could be
+// seen: what nobody can know no hold can last for.
+func (s *Setup) keepTTLs() {
+	ttl, seen := s.Parent.TTL, true
+	for i := range s.Events {
+		e := &s.Events[i]
+		switch e.Kind {
+		case SetParentTTL:
+			if !seen {
+				e.TTL = max(e.TTL, ttl)
+			}
+			ttl, seen = e.TTL, i+1 < len(s.Events) && s.Events[i+1].At > e.At+2*s.Parent.Look
+		case Stop, FailStore, Blind, Jump:
+			seen = false
+		}
+	}
 }
 
 func (g generator) ttl(most time.Duration) uint32 {
@@ -166,13 +220,13 @@ func (g generator) vary(p *policy.Policy) {
 // event makes something happen at a moment.
 func (g generator) event(at time.Duration, p *policy.Policy, s Setup) Event {
 	e := Event{At: at, Kind: []Kind{
-		Roll, Emergency, Hold, Confirm, Delete, SetPolicy, SetPolicy, SetTTL,
+		Roll, Emergency, Hold, Confirm, Delete, Rest, SetPolicy, SetPolicy, SetTTL,
 		Jump, Stop, FailStore, FailPublish, FailKeys, Idle, Blind, SetParentTTL,
-	}[g.IntN(16)]}
+	}[g.IntN(17)]}
 	roles := p.Roles()
 	e.Role = roles[g.IntN(len(roles))]
 	switch e.Kind {
-	case Delete, FailKeys, Stop, FailStore, FailPublish:
+	case Delete, Rest, FailKeys, Stop, FailStore, FailPublish:
 		e.For = g.between(0, 10*day)
 	case Idle, Blind:
 		e.For = g.between(0, 40*day)
@@ -180,8 +234,8 @@ func (g generator) event(at time.Duration, p *policy.Policy, s Setup) Event {
 		e.For = g.jump(p)
 	case SetTTL:
 		e.TTL = g.ttl(3 * day)
-	case SetParentTTL: // it is not lowered: that could not be seen in time
-		e.TTL = s.Parent.TTL + g.ttl(day)
+	case SetParentTTL:
+		e.TTL = g.ttl(4 * day)
 	case SetPolicy:
 		*p = g.change(*p)
 		next := *p

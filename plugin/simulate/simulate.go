@@ -58,6 +58,7 @@ const (
 	Hold                      // nothing may move, until Resume
 	Resume                    //
 	Confirm                   // the operator says of all DS which are there and which are gone
+	Rest                      // the key in service of Role is published only, For so long
 	Delete                    // retirement of the key in service of Role may begin For later
 	SetPolicy                 // Policy is in force from now on
 	SetTTL                    // the longest TTL in the zone is TTL from now on
@@ -75,7 +76,7 @@ const (
 
 var kindWords = []string{
 	Roll: "roll", Emergency: "emergency roll", Hold: "hold", Resume: "resume", Confirm: "confirm DS",
-	Delete: "schedule deletion", SetPolicy: "policy changes", SetTTL: "TTL changes", Trust: "trust anchors handed out",
+	Rest: "DNSKEY only", Delete: "schedule deletion", SetPolicy: "policy changes", SetTTL: "TTL changes", Trust: "trust anchors handed out",
 	Jump: "clock jumps", Stop: "process is down", FailStore: "store fails", FailPublish: "publishing fails",
 	FailKeys: "key store fails", Idle: "parent takes up nothing", Blind: "parent cannot be observed",
 	SetParentTTL: "DS TTL changes",

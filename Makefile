@@ -8,7 +8,7 @@ RUN := run
 LINT_VERSION := v2.15.0
 
 .NOTPARALLEL:
-.PHONY: help run build test tools format vet race e2e lint bench clean
+.PHONY: help run build test tools format vet race e2e lint bench compare pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
@@ -92,6 +92,15 @@ lint: ## golangci-lint, if it is there
 
 bench: build ## signing and answering, beside Knot, BIND and NSD
 	$(GO) run ./test/bench
+
+compare: build ## rollovers beside BIND and Knot, half an hour: docs/compare/
+	@for server in named knot autosign; do \
+	  PATH=$$PATH:/usr/sbin $(GO) run ./test/compare -server $$server -out docs/compare/$$server.txt 2>/dev/null || exit 1; done
+	$(GO) run ./test/compare -table docs/compare/named.txt docs/compare/knot.txt docs/compare/autosign.txt
+
+pictures: ## the timelines in docs/rollovers.md, by the simulator
+	$(GO) build -o bin/autosignctl ./cmd/autosignctl
+	docs/timelines/make bin/autosignctl docs/timelines
 
 clean: ## remove what was built; run/ holds keys and stays
 	rm -rf bin

@@ -34,7 +34,7 @@ const (
 	validity          = 600 // of signatures
 	refresh           = 530 // what is left of one when it is renewed: Dsgn is 70
 	registration      = 10  // Dreg: from the CDS to the parent's DS
-	look              = 500 * time.Millisecond
+	look              = 200 * time.Millisecond
 )
 
 // kinds are the rollovers, each the first label of a zone.

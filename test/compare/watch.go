@@ -25,6 +25,7 @@ type Watch struct {
 
 // view is what was seen of a zone so far.
 type view struct {
+	kind   string
 	names  map[string]string          // a key's name, such as "KSK 2", by tag and algorithm
 	counts map[string]int             // keys of each role so far
 	seen   map[string]map[string]bool // things that are there: kind of thing, then key
@@ -35,7 +36,7 @@ type view struct {
 func newWatch(port int, parent *Parent, log *Log) *Watch {
 	w := &Watch{server: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), parent: parent, log: log, zones: map[string]*view{}}
 	for _, k := range kinds {
-		w.zones[k] = &view{names: map[string]string{}, counts: map[string]int{}, seen: map[string]map[string]bool{}}
+		w.zones[k] = &view{kind: k, names: map[string]string{}, counts: map[string]int{}, seen: map[string]map[string]bool{}}
 	}
 	return w
 }
@@ -105,7 +106,7 @@ func (w *Watch) look(kind string) {
 }
 
 // order is the order in which things that change at one moment are written.
-var order = []string{"NSEC", "NSEC3", "RRSIG", "all RRSIG", "DNSKEY", "RRSIG(DNSKEY)", "CDS", "CDNSKEY", "DS"}
+var order = []string{"NSEC", "NSEC3", "RRSIG", "all RRSIG", "unsigned", "DNSKEY", "RRSIG(DNSKEY)", "CDS", "CDNSKEY", "DS"}
 
 // things returns what is in a zone, and its CDS records.
 func (v *view) things(records []dns.RR) ([]*dns.CDS, map[string]map[string]bool) {
@@ -117,7 +118,7 @@ func (v *view) things(records []dns.RR) ([]*dns.CDS, map[string]map[string]bool)
 	signed, sets := map[string]map[string]bool{}, map[string]bool{}
 	for _, rr := range records {
 		if k, ok := rr.(*dns.DNSKEY); ok {
-			t["DNSKEY"][v.name(k.KeyTag(), k.Algorithm, role(k, records))] = true
+			t["DNSKEY"][v.name(k.KeyTag(), k.Algorithm, v.role(k))] = true
 		}
 	}
 	for _, rr := range records {
@@ -151,32 +152,41 @@ func (v *view) things(records []dns.RR) ([]*dns.CDS, map[string]map[string]bool)
 			sets[set] = true
 		}
 	}
+	vouched := map[string]bool{}
 	for name, by := range signed {
-		if covers(by, sets) {
+		if len(without(by, sets)) == 0 {
 			t["all RRSIG"][name] = true
 		}
+		if t["DNSKEY"][name] {
+			maps.Copy(vouched, by)
+		}
+	}
+	// A resolver that asks now gets a set for which the zone has no signature by
+	// a key that it shows.
+	if lacking := without(vouched, sets); len(t["DNSKEY"]) > 0 && len(lacking) > 0 {
+		t["unsigned"][fmt.Sprintf("%d sets, such as %s", len(lacking), lacking[0])] = true
 	}
 	return cds, t
 }
 
-func covers(by, sets map[string]bool) bool {
-	for s := range sets {
-		if !by[s] {
-			return false
+// without returns the sets that are not among those signed.
+func without(signed, sets map[string]bool) (lacking []string) {
+	for _, s := range slices.Sorted(maps.Keys(sets)) {
+		if !signed[s] {
+			lacking = append(lacking, s)
 		}
 	}
-	return true
+	return lacking
 }
 
-// role tells a KSK from a ZSK by its flags, and a CSK by what it signs.
-func role(k *dns.DNSKEY, records []dns.RR) string {
-	if k.Flags&dns.SEP == 0 {
+// role tells a KSK from a ZSK by its flags, and a CSK by what is expected of the
+// zone: a new one signs nothing but the DNSKEY set at first.
+func (v *view) role(k *dns.DNSKEY) string {
+	switch {
+	case k.Flags&dns.SEP == 0:
 		return "ZSK"
-	}
-	for _, rr := range records {
-		if s, ok := rr.(*dns.RRSIG); ok && s.TypeCovered == dns.TypeSOA && s.KeyTag == k.KeyTag() {
-			return "CSK"
-		}
+	case v.kind == "csk", v.kind == "scheme" && v.counts["KSK"] > 0:
+		return "CSK"
 	}
 	return "KSK"
 }

@@ -105,6 +105,13 @@ func (r *upper) follow(t *testing.T, s *signer, names ...string) {
 	})
 }
 
+// told returns when the parent was notified.
+func (r *upper) told() []time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.notified)
+}
+
 // looksSince returns how many looks were made since a moment.
 func (r *upper) looksSince(t time.Time) (n int) {
 	r.mu.Lock()

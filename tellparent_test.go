@@ -25,10 +25,10 @@ func TestHerald_TellsOfEveryNewCDS(t *testing.T) {
 		shown := p.state().KeySet.Key(ksk).Status(rollover.DS).Since
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(r.notified) != 1 || r.notified[0].Before(shown.Add(p.policy.ZonePropagation)) {
-			t.Fatalf("the CDS is shown since %s, the parent was told at %s", shown, r.notified)
+		if len(r.told()) != 1 || r.told()[0].Before(shown.Add(p.policy.ZonePropagation)) {
+			t.Fatalf("the CDS is shown since %s, the parent was told at %s", shown, r.told())
 		}
-		if n := r.looksSince(r.notified[0]); n < 4 {
+		if n := r.looksSince(r.told()[0]); n < 4 {
 			t.Errorf("%d looks in the hour after that", n)
 		}
 		r.follow(t, s, "a.")
@@ -36,14 +36,14 @@ func TestHerald_TellsOfEveryNewCDS(t *testing.T) {
 		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
 			t.Fatal(err)
 		}
-		wait(t, "told again", 3*day, func() bool { return len(r.notified) == 2 })
+		wait(t, "told again", 3*day, func() bool { return len(r.told()) == 2 })
 		s.loop.stop()
 		s = p.attended(t, r) // the parent has not acted yet: it is told once more
 		defer s.loop.stop()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(r.notified) != 3 {
-			t.Errorf("told %d times, want once more after the restart", len(r.notified))
+		if len(r.told()) != 3 {
+			t.Errorf("told %d times, want once more after the restart", len(r.told()))
 		}
 		r.follow(t, s, "a.")
 		time.Sleep(10 * day)
@@ -52,8 +52,8 @@ func TestHerald_TellsOfEveryNewCDS(t *testing.T) {
 		defer s.loop.stop()
 		time.Sleep(10 * day)
 		synctest.Wait()
-		if len(r.notified) != 3 {
-			t.Errorf("told %d times, also of what the parent has", len(r.notified))
+		if len(r.told()) != 3 {
+			t.Errorf("told %d times, also of what the parent has", len(r.told()))
 		}
 	})
 }
@@ -68,16 +68,16 @@ func TestHerald_TriesAgainAndBacksOff(t *testing.T) {
 		wait(t, "asking for a DS", 3*day, p.in(ksk, rollover.DS, rollover.Rumoured))
 		time.Sleep(10 * day)
 		synctest.Wait()
-		if n := len(r.notified); n < 10*20 || n > 10*30 {
+		if n := len(r.told()); n < 10*20 || n > 10*30 {
 			t.Errorf("told %d times in 10 days, want about one an hour", n)
 		}
 		r.follow(t, s, "a.") // it has found out by itself
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
-		n := len(r.notified)
+		n := len(r.told())
 		time.Sleep(5 * day)
 		synctest.Wait()
-		if len(r.notified) != n {
+		if len(r.told()) != n {
 			t.Error("it is still told of what it has")
 		}
 	})
@@ -126,7 +126,7 @@ func TestHerald_NoTarget(t *testing.T) {
 			}
 		}
 	}
-	if len(r.notified) != 2 || told != 0 {
-		t.Errorf("asked %d times, %d told", len(r.notified), told)
+	if len(r.told()) != 2 || told != 0 {
+		t.Errorf("asked %d times, %d told", len(r.told()), told)
 	}
 }

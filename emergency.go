@@ -38,6 +38,9 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	if err != nil {
 		return err
 	}
+	if l := s.life.Load(); doc == nil && l != nil {
+		doc = l.doc // as it was last
+	}
 	if doc == nil {
 		if doc, err = s.makeshift(entries, c.zone, m); err != nil {
 			return err

@@ -316,19 +316,6 @@ func (s *signer) confirm(ctx context.Context, doc *state.Document, m moment) (*s
 	if now := s.clock.now().Truncate(time.Millisecond); now.After(m.key) {
 		m.key = now
 	}
-	if complete {
-		var err error
-		doc, err = s.docs.change(ctx, func(d *state.Document) error {
-			if v.shape != shapeOf(d) || !d.Generations[0].Complete.IsZero() {
-				return errUnchanged
-			}
-			d.Generations[0].Complete = m.key
-			return nil
-		})
-		if err != nil {
-			return nil, false, err
-		}
-	}
 	doc, err := s.moveKeys(ctx, doc, m)
 	if err != nil {
 		return nil, false, err

@@ -60,6 +60,9 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 		d.Salt = make([]byte, n)
 		rand.Read(d.Salt) // never fails
 	}
+	if !frozen && w.shape == shapeOf(d) {
+		noteComplete(d, w.since)
+	}
 	t.facts = facts(d, w)
 	if zskOnly(d) {
 		t.plan.KeySet = d.KeySet // whoever has the KSK says what its ZSKs do
@@ -190,6 +193,21 @@ func facts(d *state.Document, w outlook) rollover.Facts {
 		f.Served = w.since
 	}
 	return f
+}
+
+// noteComplete notes that what the document says has been served since a moment:
+// if no older generation lives everything is signed by the newest since then. A
+// key whose signatures begin or end with that has them begin or end no later.
+func noteComplete(d *state.Document, since time.Time) {
+	if len(d.Generations) != 1 {
+		return
+	}
+	g := &d.Generations[0]
+	if g.Complete.IsZero() || g.Complete.Before(since) && slices.ContainsFunc(d.KeySet.Keys, func(k rollover.Key) bool {
+		return k.Status(rollover.ZRRSIG).Pending
+	}) {
+		g.Complete = since
+	}
 }
 
 // completeSince returns since when everything served is signed by the keys that

@@ -20,9 +20,10 @@ type parent struct {
 	look    time.Duration
 	ttl     uint32
 
-	wanted version // of which the last change was seen
-	number int     // of what the registry has
-	left   int     // the number when the zone began to leave DNSSEC
+	wishes []wish // of the zone, the oldest first
+	read   int    // index of the wish that the registry read last
+	number int    // of what the registry has
+	left   int    // the number when the zone began to leave DNSSEC
 	idle   time.Time
 
 	observation rollover.Observation
@@ -30,6 +31,13 @@ type parent struct {
 	vain        int           // looks since something changed
 	phase       time.Duration // of the looks
 	planned     time.Time     // of the next look; zero: nothing new can be seen
+}
+
+// wish is what the zone asks the parent for from a moment on.
+type wish struct {
+	since    time.Time
+	cds      []string
+	withdraw bool
 }
 
 // parentServer is a server of the parent.
@@ -77,22 +85,41 @@ func (p *parent) late(w *world, d time.Duration) time.Duration {
 // the registry will hear of it. Where the zone has no CDS a person passes on the
 // same.
 func (p *parent) asked(w *world) {
-	v := version{cds: w.set.Delegated(), withdraw: w.set.Withdrawn()}
-	if p.wanted.delegates(v) {
+	next := wish{w.now, w.set.Delegated(), w.set.Withdrawn()}
+	if n := len(p.wishes); n > 0 && p.wishes[n-1].withdraw == next.withdraw && slices.Equal(p.wishes[n-1].cds, next.cds) {
 		return
 	}
-	p.wanted, p.vain = v, 0
+	p.wishes = append(p.wishes, next)
+	p.vain = 0
 	p.plan(w)
 	w.after(p.late(w, p.delay), func() { p.takeUp(w) })
 }
 
-// takeUp has the registry do what it is asked for at this moment.
+// takeUp has the registry do what it is asked for. It may read that from a
+// server of the zone that lags, though never what is older than what it has
+// read before (RFC 7344 section 6.2), and then reads again in time.
 func (p *parent) takeUp(w *world) {
 	if w.now.Before(p.idle) {
 		w.at(p.idle, func() { p.takeUp(w) })
 		return
 	}
-	v := p.wanted
+	then := w.now
+	if !p.fixed {
+		then = then.Add(-w.rng.upTo(w.setup.Policy.ZonePropagation))
+	}
+	n := len(p.wishes) - 1
+	for n > p.read && p.wishes[n].since.After(then) {
+		n--
+	}
+	if n < len(p.wishes)-1 {
+		w.after(p.late(w, p.delay), func() { p.takeUp(w) })
+	}
+	p.read = n
+	p.publish(w, p.wishes[n])
+}
+
+// publish has the servers follow the registry, each in its time.
+func (p *parent) publish(w *world, v wish) {
 	if len(v.cds) == 0 && !v.withdraw {
 		return // nothing is asked for: all stays (RFC 7344 section 6.1)
 	}

@@ -45,7 +45,7 @@ type version struct {
 
 func (v version) equal(o version) bool {
 	return slices.Equal(v.keys, o.keys) && slices.Equal(v.revoked, o.revoked) && slices.Equal(v.signers, o.signers) &&
-		slices.EqualFunc(v.zone, o.zone, slices.Equal) && v.delegates(o) &&
+		slices.EqualFunc(v.zone, o.zone, slices.Equal) && slices.Equal(v.cds, o.cds) && v.withdraw == o.withdraw &&
 		v.denial == o.denial && v.dnskeyTTL == o.dnskeyTTL && v.zoneTTL == o.zoneTTL
 }
 
@@ -297,8 +297,11 @@ func (w *world) serve(p *process, v version) {
 	for i, g := range v.zone {
 		zone[i] = content{signers: c.indexes(g)}
 	}
-	lag := w.lag()
-	fresh := c.dnskey.serve(p.index, w.now, lag, v.dnskeyTTL, keys)
+	lag, ttl := w.lag(), v.dnskeyTTL
+	if len(v.keys) == 0 {
+		ttl = v.zoneTTL // that there is none is kept as long as the SOA allows (RFC 2308 section 5)
+	}
+	fresh := c.dnskey.serve(p.index, w.now, lag, ttl, keys)
 	fresh = c.zone.serve(p.index, w.now, lag, v.zoneTTL, zone...) || fresh
 	if w.anchors != nil {
 		w.watch(keys)

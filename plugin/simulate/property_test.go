@@ -192,8 +192,27 @@ func (g generator) policy() policy.Policy {
 	}
 }
 
+// unused takes back the lifetimes of roles that a scheme does not have.
+func unused(p *policy.Policy) {
+	d := policy.Default()
+	if p.Scheme == policy.SchemeCSK {
+		p.KSKLifetime, p.ZSKLifetime = d.KSKLifetime, d.ZSKLifetime
+	} else {
+		p.CSKLifetime = d.CSKLifetime
+	}
+}
+
+// algorithm chooses an algorithm, for RSA with lengths of keys.
+func (g generator) algorithm(p *policy.Policy) {
+	p.Algorithm = []policy.Algorithm{policy.ECDSAP256SHA256, policy.ECDSAP384SHA384, policy.ED25519, policy.RSASHA256}[g.IntN(4)]
+	p.KSKBits, p.ZSKBits, p.CSKBits = 0, 0, 0
+	if p.Algorithm == policy.RSASHA256 && p.Scheme == policy.SchemeSplit {
+		p.KSKBits, p.ZSKBits = 2048+1024*g.IntN(3), 1024+512*g.IntN(3)
+	}
+}
+
 func (g generator) vary(p *policy.Policy) {
-	p.Algorithm = []policy.Algorithm{policy.ECDSAP256SHA256, policy.ECDSAP384SHA384, policy.ED25519}[g.IntN(3)]
+	g.algorithm(p)
 	if g.one(3) {
 		p.Scheme = policy.SchemeCSK
 	}
@@ -204,6 +223,7 @@ func (g generator) vary(p *policy.Policy) {
 		return g.between(low, 400*day)
 	}
 	p.ZSKLifetime, p.KSKLifetime, p.CSKLifetime = lifetime(20*day), lifetime(60*day), lifetime(60*day)
+	unused(p)
 	p.Validity = g.between(4*day, 30*day)
 	p.ValidityDNSKEY = p.Validity
 	p.Refresh = g.between(day, p.Validity)
@@ -262,9 +282,11 @@ func (g generator) change(was policy.Policy) policy.Policy {
 		p := was
 		switch g.IntN(4) {
 		case 0:
-			p.Algorithm = []policy.Algorithm{policy.ECDSAP256SHA256, policy.ECDSAP384SHA384, policy.ED25519}[g.IntN(3)]
+			g.algorithm(&p)
 		case 1:
 			p.Scheme = policy.SchemeSplit + policy.SchemeCSK - p.Scheme
+			p.KSKBits, p.ZSKBits = 0, 0
+			unused(&p)
 		case 2:
 			p.Insecure = !p.Insecure
 		case 3:

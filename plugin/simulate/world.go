@@ -100,6 +100,10 @@ func newWorld(s Setup) *world {
 		w.parent = newParent(w)
 		w.caches = newCaches(len(w.processes), len(w.parent.servers))
 	}
+	for i := range w.processes { // before it was signed the zone was served unsigned
+		w.caches.dnskey.serve(i, w.now, w.lag(), w.zoneTTL, content{})
+		w.caches.zone.serve(i, w.now, w.lag(), w.zoneTTL, content{})
+	}
 	return w
 }
 

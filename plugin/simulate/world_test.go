@@ -175,10 +175,10 @@ func TestParent_NewerWishesOvertakeOlder(t *testing.T) {
 	}
 	w.setup.Start, s.Start = w.now, w.now
 	p.fixed, p.spread = true, 10*time.Hour
-	p.wanted = version{cds: []string{"a"}}
+	p.wishes = append(p.wishes, wish{since: w.now, cds: []string{"a"}})
 	p.takeUp(w)
 	p.spread = time.Hour
-	p.wanted = version{cds: []string{"b"}}
+	p.wishes = append(p.wishes, wish{since: w.now, cds: []string{"b"}})
 	p.takeUp(w)
 	run(20 * time.Hour)
 	for _, v := range p.servers {
@@ -186,13 +186,13 @@ func TestParent_NewerWishesOvertakeOlder(t *testing.T) {
 			t.Errorf("%s has %v", v.name, v.has)
 		}
 	}
-	p.wanted = version{} // neither CDS nor CDS delete: all stays
+	p.wishes = append(p.wishes, wish{since: w.now}) // neither CDS nor CDS delete: all stays
 	p.takeUp(w)
 	run(40 * time.Hour)
 	if !p.agree("b", true) || p.agree("b", false) {
 		t.Error("the DS went though nobody asked for that")
 	}
-	p.wanted = version{withdraw: true}
+	p.wishes = append(p.wishes, wish{since: w.now, withdraw: true})
 	p.idle = w.now.Add(5 * time.Hour)
 	p.takeUp(w)
 	run(44 * time.Hour)

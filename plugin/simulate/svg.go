@@ -95,30 +95,47 @@ func (p *picture) legend() {
 
 // axis draws the ticks of time.
 func (p *picture) axis(bottom int) {
-	step, label := ticks(p.h.End.Sub(p.h.Start))
-	for t := p.h.Start; !t.After(p.h.End); t = t.Add(step) {
-		x := p.x(t)
+	for _, t := range ticks(p.h.Start, p.h.End) {
+		x := p.x(t.at)
 		p.printf(`<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#e3e6ea"/>`, x, svgHeader-6, x, bottom)
-		p.printf(`<text x="%.1f" y="%d" text-anchor="middle" fill="#5a6470">%s</text>`, x, svgHeader-11, label(p.h.Start, t))
+		p.printf(`<text x="%.1f" y="%d" text-anchor="middle" fill="#5a6470">%s</text>`, x, svgHeader-11, t.label)
 	}
 }
 
-// ticks returns how far the ticks of a length of time are apart, and how they
-// are labelled.
-func ticks(length time.Duration) (time.Duration, func(start, t time.Time) string) {
-	const most = 14 // as many as fit
+// tick is a moment on the axis.
+type tick struct {
+	at    time.Time
+	label string
+}
+
+// maxTicks is how many ticks fit beside each other.
+const maxTicks = 14
+
+// ticks returns the ticks of a stretch of time: days from its start, or, where
+// those are too many, the firsts of months.
+func ticks(start, end time.Time) (list []tick) {
 	for _, days := range []int{1, 2, 7, 14} {
-		if step := time.Duration(days) * storyDay; length <= most*step {
-			return step, func(start, t time.Time) string {
-				return fmt.Sprintf("day %d", int(t.Sub(start)/storyDay))
-			}
+		step := time.Duration(days) * storyDay
+		if end.Sub(start) > maxTicks*step {
+			continue
+		}
+		for t := start; !t.After(end); t = t.Add(step) {
+			list = append(list, tick{t, fmt.Sprintf("day %d", t.Sub(start)/storyDay)})
+		}
+		return list
+	}
+	step := 1
+	for _, months := range []int{2, 3, 6, 12, 24, 60, 120} {
+		if end.Sub(start)/(30*storyDay) > time.Duration(maxTicks*step) {
+			step = months
 		}
 	}
-	step := 28 * storyDay
-	for length > most*step {
-		step *= 2
+	for t := time.Date(start.Year(), time.January, 1, 0, 0, 0, 0, time.UTC); !t.After(end); t = t.AddDate(0, step, 0) {
+		if !t.Before(start) {
+			list = append(list, tick{t, t.Format("2006-01")})
+		}
 	}
-	return step, func(_, t time.Time) string { return t.Format("2006-01") }
+	return list
 }
 
 // key draws the block of a key: its name, and the rows of its records.

@@ -301,6 +301,22 @@ func TestSVG_IsWellFormed(t *testing.T) {
 	}
 }
 
+// TestTicks_Fit: whatever the length, there are some ticks and not too many.
+func TestTicks_Fit(t *testing.T) {
+	start := time.Date(2030, time.March, 5, 0, 0, 0, 0, time.UTC)
+	for days := 1; days < 40000; days += 1 + days/7 {
+		list := ticks(start, start.Add(time.Duration(days)*day))
+		if len(list) < 2 && days > 400 || len(list) > maxTicks+2 {
+			t.Errorf("%d days have %d ticks", days, len(list))
+		}
+		for _, k := range list {
+			if k.at.Before(start) || k.at.After(start.Add(time.Duration(days)*day)) {
+				t.Errorf("%d days: tick at %s", days, k.at)
+			}
+		}
+	}
+}
+
 func TestStory_Unknown(t *testing.T) {
 	if _, _, err := Story("dsk"); err == nil || !strings.Contains(err.Error(), "zsk, ksk") {
 		t.Errorf("got %v", err)

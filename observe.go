@@ -229,7 +229,8 @@ func (w *watch) look(ctx context.Context) (next time.Time) {
 	return w.take(raw, err)
 }
 
-// take keeps what a look brought. The zone is worked on if that is new.
+// take keeps what a look brought. The zone is worked on if that is new, or if it
+// waits for the parent: what was there before it was asked for is an answer, too.
 func (w *watch) take(raw parent.Look, err error) (next time.Time) {
 	w.mu.Lock()
 	now := w.now()
@@ -247,10 +248,10 @@ func (w *watch) take(raw parent.Look, err error) (next time.Time) {
 	if err == nil {
 		w.raw = raw
 	}
-	keys := w.keys
+	keys, wake := w.keys, changed || first || w.waits != ""
 	w.mu.Unlock()
 	w.report(before, seen, keys, err)
-	if changed || first {
+	if wake {
 		w.wake()
 	}
 	return seen.Next

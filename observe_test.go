@@ -315,6 +315,36 @@ func TestWatch_DSThatNeverComes(t *testing.T) {
 	})
 }
 
+// A parent that has the DS before it is asked for it: that counts from when it
+// is, and is not waited for for ever.
+func TestWatch_DSThereBeforeItIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.", "b.")
+		s, old := p.delegated(t, r)
+		defer s.loop.stop()
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, "a new key", time.Hour, func() bool { return p.of(policy.KSK) != old })
+		fresh := p.of(policy.KSK)
+		k := s.life.Load().keys[fresh]
+		rd, err := k.DS(s.origin, key.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		early := []parent.DS{{KeyTag: k.Tag, Algorithm: uint8(k.Algorithm), DigestType: key.SHA256, Digest: rd[4:]}}
+		r.change(func() { r.ds["a."], r.ds["b."] = append(early, r.ds["a."]...), append(early, r.ds["b."]...) })
+		wait(t, "asking for the new DS", 3*day, p.in(fresh, rollover.DS, rollover.Rumoured))
+		wait(t, "done with the new DS", 3*day, p.in(fresh, rollover.DS, rollover.Omnipresent))
+		if p.in(old, rollover.DS, rollover.Hidden)() {
+			t.Error("the old DS is at the parent, and counts as gone")
+		}
+		r.change(func() { r.ds["a."], r.ds["b."] = early, early })
+		wait(t, "rid of the old key", 5*day, p.in(old, rollover.DNSKEY, rollover.Hidden))
+		s.mustServe(t)
+	})
+}
+
 func TestWatch_AtRestItLooksSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, r := newPlace(t), newUpper("a.", "b.")

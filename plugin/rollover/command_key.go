@@ -115,6 +115,8 @@ func (s *KeySet) DNSKEYOnly(o Order, id string, on bool) (Entry, error) {
 	case on == k.DNSKEYOnly():
 		e.Unchanged = true
 		return e, nil
+	case !on && !k.Revoked.IsZero():
+		return e, &Refusal{Why: "it was revoked, at " + k.Revoked.UTC().Format(time.RFC3339) + ": validators never trust it again"}
 	}
 	if on {
 		if r := s.idle(k, o); r != nil {
@@ -194,29 +196,22 @@ func (k *Key) withdrawn() bool {
 	return !slices.ContainsFunc(k.Records[:], func(s Status) bool { return s.State.Shown() || s.Goal != Hidden })
 }
 
-// needed is the refusal of a removal, with what of the key is still about. The
-// earliest moment is known once all of it has been withdrawn.
+// needed is the refusal of a removal, with what of the key is still about, and
+// when that is over if all goes well.
 func (s *KeySet) needed(o Order, k *Key, override bool) *Refusal {
 	refusal := &Refusal{Override: override}
 	var about []string
-	known := !override && !s.Pending()
-	t := newTiming(o.At, o.Policy, s)
 	for r := range records {
-		st := k.Records[r]
-		if st.State == Hidden {
-			continue
+		if st := k.Records[r]; st.State != Hidden {
+			about = append(about, fmt.Sprintf("its %s is %s", r, st.State))
 		}
-		about = append(about, fmt.Sprintf("its %s is %s", r, st.State))
-		end := t.hidden(k, r, o.Facts)
-		known = known && !end.IsZero()
-		refusal.Earliest = later(refusal.Earliest, end)
-	}
-	if !known {
-		refusal.Earliest = time.Time{}
 	}
 	if len(about) == 0 {
 		about = append(about, "it is about to come into service")
 	}
 	refusal.Why = strings.Join(about, ", ")
+	if !k.Retired.IsZero() {
+		refusal.Earliest = s.whenGone(o, k.ID)
+	}
 	return refusal
 }

@@ -198,8 +198,55 @@ func TestRemove_SaysFromWhenOnItIsSafe(t *testing.T) {
 	}
 	s.Keys[2].DSGone = time.Time{} // at the parent still
 	_, err = s.Remove(order(), "old")
-	if r := wantRefused(t, "at the parent", s, s, err, "unretentive"); !r.Earliest.IsZero() {
-		t.Errorf("got %s without a word of the parent", r.Earliest)
+	want = noon.Add(p.ParentPropagation + p.DSTTL + p.RetireSafety) // it goes now, if all goes well
+	if r := wantRefused(t, "at the parent", s, s, err, "unretentive"); !r.Earliest.Equal(want) {
+		t.Errorf("at the parent: got %s, want %s", r.Earliest, want)
+	}
+	for name, edit := range map[string]func(*KeySet, *Order){
+		"held":       func(s *KeySet, _ *Order) { s.Hold = &Hold{Since: noon} },
+		"frozen":     func(_ *KeySet, o *Order) { o.Facts.Freeze = "the clock jumped" },
+		"in service": func(s *KeySet, _ *Order) { s.Key("old").Retired = time.Time{} },
+	} {
+		s, o := s.Clone(), order()
+		edit(&s, &o)
+		_, err = s.Remove(o, "old")
+		if r := wantRefused(t, name, s, s, err, "unretentive"); !r.Earliest.IsZero() {
+			t.Errorf("%s: got %s, which nobody can say", name, r.Earliest)
+		}
+	}
+}
+
+// The forecast takes each wait of a roll into account, and no more.
+func TestForecast_OfWholeRolls(t *testing.T) {
+	p := policy.Default()
+	key := time.Duration(p.DNSKEYTTL)*time.Second + p.ZonePropagation
+	ds := p.ParentPropagation + p.DSTTL
+	const ttl = 2 * time.Hour // of the zone
+	move := policy.Period(p.Validity, p.Refresh) + policy.SlotWidth(p.Validity, p.Refresh) + p.ZonePropagation + ttl
+	for _, c := range []struct {
+		role policy.Role
+		want time.Duration
+	}{
+		{policy.KSK, key + p.PublishSafety + ds + max(p.PublishSafety, p.RetireSafety) + key + p.RetireSafety},
+		{policy.ZSK, key + p.PublishSafety + move + max(p.PublishSafety, p.RetireSafety) + key + p.RetireSafety},
+	} {
+		s := split()
+		s.ZoneTTL.Serve(noon.Add(-48*time.Hour), uint32(ttl/time.Second))
+		for i := range s.Keys {
+			if s.Keys[i].Role == policy.KSK {
+				s.Keys[i].DSSeen = noon.Add(-24 * time.Hour)
+			}
+		}
+		o := order()
+		if _, err := s.Roll(o, c.role, false); err != nil {
+			t.Fatal(err)
+		}
+		o.Facts.Pool = []Candidate{{ID: "new", Role: c.role, Algorithm: p.Algorithm}}
+		s = Step(noon, p, o.Facts, s).KeySet
+		old := strings.ToLower(c.role.String())
+		if got := s.whenGone(o, old); !got.Equal(noon.Add(c.want)) {
+			t.Errorf("%s: gone after %s, want %s", c.role, got.Sub(noon), c.want)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ func order() Order {
 
 // inService returns a key that does all that its role says, for every cache.
 func inService(id string, role policy.Role) Key {
-	k := Key{ID: id, Role: role, Created: noon.Add(-48 * time.Hour), Active: noon.Add(-24 * time.Hour)}
+	k := Key{ID: id, Role: role, Algorithm: policy.Default().Algorithm, Created: noon.Add(-48 * time.Hour), Active: noon.Add(-24 * time.Hour)}
 	for r := range records {
 		if r.of(role) {
 			k.Records[r] = Status{State: Omnipresent, Goal: Omnipresent, Since: noon.Add(-12 * time.Hour)}

@@ -3,7 +3,7 @@ package simulate
 import (
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
@@ -54,41 +54,50 @@ func (v version) delegates(o version) bool {
 	return slices.Equal(v.cds, o.cds) && v.withdraw == o.withdraw
 }
 
-// look is what a process does when it wakes: Step, store, act, publish, until
-// nothing is left to do at this moment.
+// look is what a process does when it wakes: rounds of work, until nothing is
+// left to do at this moment.
 func (w *world) look(p *process) {
 	if w.now.Before(p.down) {
 		return // it looks when it is up again
 	}
 	for range maxRounds {
-		plan := w.step(w.clock.keys(w.now), w.policy, w.facts(p), w.set)
-		w.history.Steps++
-		if plan.Changed && w.now.Before(w.noStore) {
-			w.wakeAt(p, w.noStore)
+		if w.round(p) {
 			return
 		}
-		if plan.Changed {
-			w.record(plan)
-			w.set = plan.KeySet
-		}
-		made := w.act(plan.Actions)
-		w.generations()
-		published, ok := w.publish(p)
-		if !ok {
-			w.wakeAt(p, w.noPublish)
-			return
-		}
-		if w.parent != nil {
-			w.parent.asked(w)
-		}
-		if !plan.Changed && !made && !published {
-			w.sleep(p, plan)
-			return
-		}
-		w.others(p)
 	}
 	w.history.Bogus = append(w.history.Bogus, Bogus{At: w.now, Mix: "Step does not come to rest"})
 	w.queue = nil
+}
+
+// round is Step, store, act, publish. It reports whether there is nothing left
+// to do, or nothing that can be done now.
+func (w *world) round(p *process) (rest bool) {
+	plan := w.step(w.clock.keys(w.now), w.policy, w.facts(p), w.set)
+	w.history.Steps++
+	if plan.Changed {
+		if w.now.Before(w.noStore) {
+			w.wakeAt(p, w.noStore)
+			return true
+		}
+		w.record(plan)
+		w.set = plan.KeySet
+	}
+	made := w.act(plan.Actions)
+	w.generations()
+	published, ok := w.publish(p)
+	if !ok {
+		w.wakeAt(p, w.noPublish)
+		return true
+	}
+	if w.parent != nil {
+		w.parent.asked(w)
+	}
+	if !plan.Changed && !made && !published {
+		w.sleep(p, plan)
+		return true
+	}
+	w.others(p)
+	return false
 }
 
 // others lets the other processes see what was stored, each a little later.
@@ -178,7 +187,7 @@ func (w *world) makeKey(role policy.Role, algorithm policy.Algorithm, bits int) 
 		tag++
 	}
 	w.tags[tag] = true
-	id := w.id(role, len(w.tags))
+	id := fmt.Sprintf("%s-%d", strings.ToLower(role.String()), len(w.tags))
 	w.pool = append(w.pool, rollover.Candidate{
 		ID: id, Role: role, Algorithm: algorithm, Bits: bits, Tag: tag, PublicDigest: id, Created: w.clock.keys(w.now),
 	})
@@ -317,8 +326,6 @@ func maxTime(a, b time.Time) time.Time {
 	}
 	return a
 }
-
-func decimal(n int) string { return strconv.Itoa(n) }
 
 // keyName names a key after its role and the order of its appearance.
 func (w *world) keyName(k *rollover.Key) string {

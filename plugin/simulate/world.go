@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
@@ -233,13 +232,4 @@ func (c *chance) upTo(d time.Duration) time.Duration {
 		return 0
 	}
 	return time.Duration(c.next()%(uint64(d/time.Second)+1)) * time.Second
-}
-
-// id returns the ID of a new key.
-func (w *world) id(role policy.Role, n int) string {
-	var b strings.Builder
-	b.WriteString(strings.ToLower(role.String()))
-	b.WriteByte('-')
-	b.WriteString(decimal(n))
-	return b.String()
 }

@@ -198,7 +198,7 @@ func (s *KeySet) unexpectedDS(o Order, k *Key, gone bool) *Refusal {
 		r := &Refusal{Override: true, Why: "the parent is not to have this DS yet: " +
 			"the zone still waits for the key to be in every cache"}
 		if st := k.Records[DNSKEY]; st.State == Rumoured && !st.Pending {
-			r.Earliest = newTiming(o.At, o.Policy, s).shown(k, DNSKEY, o.Facts)
+			r.Earliest = newTiming(o.At, &o.Policy, s).shown(k, DNSKEY, &o.Facts)
 		}
 		return r
 	}

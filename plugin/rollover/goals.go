@@ -19,12 +19,13 @@ func (st *step) want() bool {
 		return st.wantNone()
 	}
 	changed := st.wantBack()
-	changed = st.retireSpare() || changed
 	if st.set.Hold != nil {
 		return changed
 	}
-	if roles, old := st.mismatch(); len(roles) > 0 {
-		return st.roll(roles, old, false, "the policy") || changed
+	roles, old := st.mismatch()
+	changed = st.retireSpare(len(roles) == 0) || changed
+	if len(roles) > 0 {
+		return st.conform(roles, old) || changed
 	}
 	changed = st.requested() || changed
 	for _, role := range st.p.Roles() {
@@ -70,15 +71,35 @@ func (k *Key) setGoal(r Record, goal State) bool {
 	return true
 }
 
+// conform has keys that are as the policy says take the place of those that are
+// not. A key that is only published goes with its algorithm, or that could never
+// be left: it is of no use, and every set would have to be signed for it.
+func (st *step) conform(roles []policy.Role, old []string) bool {
+	emergency := slices.ContainsFunc(st.set.Requests, func(q Request) bool {
+		return q.Emergency && slices.ContainsFunc(old, func(id string) bool { return st.set.Key(id).Role == q.Role })
+	})
+	if !st.roll(roles, old, emergency, "the policy") {
+		return false
+	}
+	for i := range st.set.Keys {
+		k := &st.set.Keys[i]
+		if len(old) > 0 && k.Algorithm != st.p.Algorithm && k.DNSKEYOnly() && k.Retired.IsZero() && !k.Foreign {
+			st.retire(k, "the policy: its algorithm is left")
+		}
+	}
+	return true
+}
+
 // retireSpare retires keys whose scheduled time has come and that are not
-// needed: published only, or one of several in service.
-func (st *step) retireSpare() (changed bool) {
+// needed: published only, one of several in service, or, if the policy has all
+// that it wants, one that is not as it says.
+func (st *step) retireSpare(satisfied bool) (changed bool) {
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
 		if k.Foreign || !k.Retired.IsZero() || k.Retire.IsZero() || k.Retire.After(st.now) {
 			continue
 		}
-		spare := !k.InService() || slices.ContainsFunc(st.set.Keys, func(o Key) bool {
+		spare := !k.InService() || satisfied && !st.fits(k) || slices.ContainsFunc(st.set.Keys, func(o Key) bool {
 			return o.ID != k.ID && o.Role == k.Role && o.Algorithm == k.Algorithm && o.InService() && o.Retire.IsZero()
 		})
 		if spare {
@@ -139,17 +160,19 @@ func (st *step) mismatch() (roles []policy.Role, old []string) {
 // requested begins the rolls that operators asked for.
 func (st *step) requested() (changed bool) {
 	for _, q := range slices.Clone(st.set.Requests) {
-		if q.Emergency && st.f.Complete.IsZero() && q.Role.SignsZone() && !st.set.Urgent {
-			st.set.Urgent, changed = true, true // what still moves is to move at once
+		if !slices.Contains(st.set.Requests, q) {
+			continue // done with another
+		}
+		if !slices.Contains(st.p.Roles(), q.Role) { // the policy has changed since
+			st.set.Requests = slices.DeleteFunc(st.set.Requests, func(o Request) bool { return o == q })
+			changed = true
+			continue
 		}
 		why := "an operator asked for it"
 		if q.Why != "" {
 			why += ": " + q.Why
 		}
-		if st.roll([]policy.Role{q.Role}, st.serving(q.Role), q.Emergency, why) {
-			st.set.Requests = slices.DeleteFunc(st.set.Requests, func(o Request) bool { return o == q })
-			changed = true
-		}
+		changed = st.roll([]policy.Role{q.Role}, st.serving(q.Role), q.Emergency, why) || changed
 	}
 	return changed
 }
@@ -188,10 +211,14 @@ func (st *step) serving(role policy.Role) (ids []string) {
 
 // roll takes a new key for each role into service, and retires the old ones. It
 // does neither while a roll of the same kind is under way, or a key is missing.
+// Who asked for keys of these roles to be replaced, has that then.
 func (st *step) roll(roles []policy.Role, old []string, emergency bool, why string) bool {
 	wait := func(text string) bool {
 		st.standing = append(st.standing, standing{roles[0], time.Time{}, text + " (" + why + ")"})
 		return false
+	}
+	if emergency && st.f.Complete.IsZero() && slices.ContainsFunc(roles, policy.Role.SignsZone) {
+		st.set.Urgent = true // what still moves is to move at once
 	}
 	if len(old) > 0 && !emergency {
 		for _, r := range roles {
@@ -214,11 +241,14 @@ func (st *step) roll(roles []policy.Role, old []string, emergency bool, why stri
 	if len(fresh) < len(roles) {
 		return wait("a key to be made")
 	}
+	replaced := slices.Clone(roles)
 	for _, id := range old {
 		k := st.set.Key(id)
 		k.Emergency = emergency
+		replaced = append(replaced, k.Role)
 		st.retire(k, why)
 	}
+	st.set.Requests = slices.DeleteFunc(st.set.Requests, func(q Request) bool { return slices.Contains(replaced, q.Role) })
 	for _, c := range fresh {
 		st.employ(c, old, emergency, why)
 	}
@@ -267,9 +297,13 @@ func (st *step) candidate(role policy.Role) *Candidate {
 	return nil
 }
 
-// standby reports whether a key is published, known to all caches, and was not
-// used: one whose use has just been ended is no successor.
+// standby reports whether a key is published, known to all caches, and not in
+// use: one whose use has just been ended is no successor, and one that was
+// revoked never (RFC 5011 section 2.1).
 func (k *Key) standby() bool {
+	if !k.Revoked.IsZero() {
+		return false
+	}
 	unused := k.state(KRRSIG) == Hidden && k.state(ZRRSIG) == Hidden && k.state(DS) == Hidden
 	return unused && k.DNSKEYOnly() && k.Retired.IsZero() && k.state(DNSKEY) == Omnipresent
 }
@@ -285,6 +319,9 @@ func (st *step) busy(role policy.Role) string {
 		for r := range records {
 			if r == ZRRSIG && !role.SignsZone() || (r == DS || r == KRRSIG) && !role.SignsDNSKEY() || k.Records[r].Settled() {
 				continue
+			}
+			if r == DS && k.Records[DS].Goal == Omnipresent && k.state(DS) == Rumoured && st.f.Parent.bare() {
+				continue // nobody has put a DS there; whose that will be does not matter
 			}
 			return fmt.Sprintf("%s of %s %d is %s", r, k.Role, k.Tag, k.state(r))
 		}

@@ -113,11 +113,11 @@ func (st *step) make(a attempt, next KeySet) {
 	for _, c := range a.changes {
 		k := st.set.Key(c.key)
 		k.began(c, st.now)
-		if c.record == DS {
-			k.DSSeen, k.DSGone = time.Time{}, time.Time{} // what was seen before is no answer to this
+		if c.record == DS { // what was seen or said before is no answer to this
+			k.DSSeen, k.DSGone, k.ByHand, k.Insisted = time.Time{}, time.Time{}, false, false
 		}
-		if c.record == DS && c.to == Unretentive && st.p.NoParent && !st.p.Insecure {
-			k.Revoked = st.now // RFC 5011 section 2.1
+		if c.record == DS && c.to == Unretentive && st.p.NoParent && !st.p.Insecure && !k.Retired.IsZero() {
+			k.Revoked = st.now // RFC 5011 section 2.1; there is no way back from it
 		}
 		if c.record == ZRRSIG && (a.unwatched || k.Emergency) {
 			st.set.Urgent = true
@@ -241,6 +241,8 @@ func (st *step) sign(a policy.Algorithm) attempt {
 		return attempt{}
 	case len(retiring) > 0:
 		return attempt{changes: append(fresh, retiring...), why: "its successor's DNSKEY is known to every cache", resigns: true}
+	case seen && st.signer(a):
+		return attempt{changes: fresh, why: "it is in service beside others", resigns: true}
 	case seen && st.signing(a):
 		return attempt{} // another is about to retire: its signatures are still spreading
 	}

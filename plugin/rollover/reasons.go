@@ -60,6 +60,7 @@ func (st *step) reason(k *Key, r Record) Reason {
 		if s.Goal == Hidden {
 			out.Next = Unretentive
 		}
+		st.wakeForHold(k, r)
 		out.Waiting = st.obstacle()
 		if out.Waiting == "" {
 			out.Waiting = st.blocked(k, r)
@@ -75,6 +76,17 @@ func (st *step) reason(k *Key, r Record) Reason {
 		out.Waiting, out.When = st.f.Unsure, time.Time{}
 	}
 	return out
+}
+
+// wakeForHold has the plan call again when a record settles, though it is to go
+// the other way: others may wait for that.
+func (st *step) wakeForHold(k *Key, r Record) {
+	switch k.state(r) {
+	case Rumoured:
+		st.wakeAt(st.t.shown(k, r, &st.f))
+	case Unretentive:
+		st.wakeAt(st.t.hidden(k, r, &st.f))
+	}
 }
 
 // reasonHold explains a record that waits for caches.

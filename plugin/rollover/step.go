@@ -56,14 +56,13 @@ type standing struct {
 }
 
 func (st *step) run() {
-	st.t = newTiming(st.now, st.p, &st.set)
+	st.t = newTiming(st.now, &st.p, &st.set)
 	if st.f.Freeze != "" {
 		return
 	}
 	st.straighten()
 	st.confirm()
 	st.observe()
-	st.t = newTiming(st.now, st.p, &st.set)
 	for again := true; again; {
 		st.standing, st.plan.Actions = nil, nil
 		again = st.settle()
@@ -143,6 +142,14 @@ func (o *Observation) count(id string) (has, lacks, unknown int) {
 	return has, lacks, unknown
 }
 
+// bare reports whether every server of the parent answered that there is no DS
+// at all.
+func (o *Observation) bare() bool {
+	return len(o.Servers) > 0 && len(o.Unknown) == 0 && !slices.ContainsFunc(o.Servers, func(s Server) bool {
+		return s.Err != "" || len(s.Keys) > 0
+	})
+}
+
 // delegation brings what is known of a key's DS to what was seen. A DS that is
 // somewhere is a fact, wanted or not; what nobody knows changes nothing.
 func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
@@ -182,15 +189,16 @@ func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
 
 // acted reports whether a look that found no DS of a key shows that the parent
 // has acted on its being withdrawn. A registry may have read the CDS before and
-// publish it later: that every server has another DS that is wanted shows it,
-// or that the time has passed which the parent takes.
+// publish it later: that every server has another DS that is wanted shows it, or,
+// where none is wanted or there at all, that the time has passed which the parent
+// takes.
 func (st *step) acted(k *Key, at time.Time) bool {
 	s := k.Records[DS]
 	if s.State != Unretentive {
 		return true
 	}
 	wanted := st.set.Delegated()
-	if len(wanted) == 0 {
+	if len(wanted) == 0 || st.f.Parent.bare() {
 		return !at.Before(s.Since.Add(st.p.ParentPropagation))
 	}
 	return !slices.ContainsFunc(st.f.Parent.Servers, func(o Server) bool {
@@ -203,6 +211,7 @@ func (st *step) set1(k *Key, r Record, to State, since time.Time, why string) {
 	s := k.Status(r)
 	st.tell(k.ID, r.String(), s.State.String(), to.String(), why)
 	s.State, s.Since, s.Pending = to, since, false
+	k.began(change{k.ID, r, to}, st.now)
 }
 
 func (st *step) tell(key, record, from, to, why string) {
@@ -239,9 +248,9 @@ func (st *step) due(k *Key, r Record) (c change, ok bool) {
 	var at time.Time
 	switch c.to {
 	case Rumoured:
-		c.to, at = Omnipresent, st.t.shown(k, r, st.f)
+		c.to, at = Omnipresent, st.t.shown(k, r, &st.f)
 	case Unretentive:
-		c.to, at = Hidden, st.t.hidden(k, r, st.f)
+		c.to, at = Hidden, st.t.hidden(k, r, &st.f)
 	}
 	return c, !at.IsZero() && !at.After(st.now)
 }
@@ -274,7 +283,10 @@ func (st *step) forget() {
 		if k.Emergency && k.InService() && !slices.ContainsFunc(k.Records[:], func(s Status) bool { return !s.Settled() }) {
 			k.Emergency = false
 		}
-		if k.Gone() && k.Removed.IsZero() {
+		switch gone := k.Gone(); {
+		case !gone:
+			k.Removed = time.Time{} // a DS of it has turned up at the parent
+		case k.Removed.IsZero():
 			k.Removed = st.now
 			st.tell(k.ID, "key", "retired", "removed", "nothing of it is left in any cache")
 		}

@@ -31,17 +31,27 @@ const (
 
 // timing has what the intervals are made of, at a moment.
 type timing struct {
-	p                   policy.Policy
-	ttlKey, ttlSig, tds time.Duration
+	now time.Time
+	p   *policy.Policy
+	s   *KeySet
 }
 
-func newTiming(now time.Time, p policy.Policy, s *KeySet) timing {
-	return timing{
-		p:      p,
-		ttlKey: max(s.DNSKEYTTL.At(now), time.Duration(p.DNSKEYTTL)*time.Second),
-		ttlSig: s.ZoneTTL.At(now),
-		tds:    max(s.DSTTL.At(now), p.DSTTL),
-	}
+func newTiming(now time.Time, p *policy.Policy, s *KeySet) timing { return timing{now, p, s} }
+
+// A TTL that was lowered counts until the last cache that took the old one has
+// dropped it. Servers that follow late hand that out for Dprp (DprpP) longer, and
+// the safety is for those as well: the TTLs are those of that much earlier.
+
+func (t timing) ttlKey(safety time.Duration) time.Duration {
+	return max(t.s.DNSKEYTTL.At(t.now.Add(-t.p.ZonePropagation-safety)), time.Duration(t.p.DNSKEYTTL)*time.Second)
+}
+
+func (t timing) ttlSig(safety time.Duration) time.Duration {
+	return t.s.ZoneTTL.At(t.now.Add(-t.p.ZonePropagation - safety))
+}
+
+func (t timing) ttlDS(safety time.Duration) time.Duration {
+	return max(t.s.DSTTL.At(t.now.Add(-t.p.ParentPropagation-safety)), t.p.DSTTL)
 }
 
 func (t timing) publishSafety(k *Key) time.Duration {
@@ -60,69 +70,71 @@ func (t timing) retireSafety(k *Key) time.Duration {
 
 // lead is Ipub of RFC 7583 section 3.2.1, Dprp + TTLkey: how long before it is
 // needed a key is published.
-func (t timing) lead() time.Duration { return t.p.ZonePropagation + t.ttlKey + t.p.PublishSafety }
+func (t timing) lead() time.Duration {
+	return t.p.ZonePropagation + t.ttlKey(t.p.PublishSafety) + t.p.PublishSafety
+}
 
 // shown returns when a Rumoured record is Omnipresent; zero: that hangs on
 // something else than time.
-func (t timing) shown(k *Key, r Record, f Facts) time.Time {
-	since := k.Records[r].Since
+func (t timing) shown(k *Key, r Record, f *Facts) time.Time {
+	since, safety := k.Records[r].Since, t.publishSafety(k)
 	switch r {
 	case ZRRSIG: // Dsgn + Dprp + TTLsig
 		if !signedSince(f, since) {
 			return time.Time{}
 		}
-		return f.Complete.Add(t.p.ZonePropagation + t.ttlSig + t.publishSafety(k))
+		return f.Complete.Add(t.p.ZonePropagation + t.ttlSig(safety) + safety)
 	case DS: // DprpP + TTLds from when the last server had it
-		return t.delegated(k, since)
+		return t.delegated(k, since, safety)
 	}
 	// Ipub = Dprp + TTLkey; signatures over the set travel with it.
-	return since.Add(t.p.ZonePropagation + t.ttlKey + t.publishSafety(k))
+	return since.Add(t.p.ZonePropagation + t.ttlKey(safety) + safety)
 }
 
-func (t timing) delegated(k *Key, since time.Time) time.Time {
+func (t timing) delegated(k *Key, since time.Time, safety time.Duration) time.Time {
 	switch {
 	case t.p.NoParent && !k.DSSeen.IsZero():
 		return later(since, k.DSSeen) // by hand: validators have it
 	case t.p.NoParent:
-		return since.Add(addHoldDown + t.p.ZonePropagation + t.ttlKey + t.publishSafety(k))
+		return since.Add(addHoldDown + t.p.ZonePropagation + t.ttlKey(safety) + safety)
 	case k.DSSeen.IsZero():
 		return time.Time{}
 	}
-	return later(since, k.DSSeen).Add(t.p.ParentPropagation + t.tds + t.publishSafety(k))
+	return later(since, k.DSSeen).Add(t.p.ParentPropagation + t.ttlDS(safety) + safety)
 }
 
 // hidden returns when an Unretentive record is Hidden; zero: that hangs on
 // something else than time.
-func (t timing) hidden(k *Key, r Record, f Facts) time.Time {
-	since := k.Records[r].Since
+func (t timing) hidden(k *Key, r Record, f *Facts) time.Time {
+	since, safety := k.Records[r].Since, t.retireSafety(k)
 	switch r {
 	case ZRRSIG: // Iret of RFC 7583 section 3.2.1: Dsgn + Dprp + TTLsig
 		if !signedSince(f, since) {
 			return time.Time{}
 		}
-		ttl := max(time.Duration(k.Exposure.MaxTTL)*time.Second, t.ttlSig)
-		return f.Complete.Add(t.p.ZonePropagation + ttl + t.retireSafety(k))
+		ttl := max(time.Duration(k.Exposure.MaxTTL)*time.Second, t.ttlSig(safety))
+		return f.Complete.Add(t.p.ZonePropagation + ttl + safety)
 	case DS: // Iret of RFC 7583 section 3.3.1: DprpP + TTLds
-		return t.undelegated(k, since)
+		return t.undelegated(k, since, safety)
 	}
-	return since.Add(t.p.ZonePropagation + t.ttlKey + t.retireSafety(k))
+	return since.Add(t.p.ZonePropagation + t.ttlKey(safety) + safety)
 }
 
-func (t timing) undelegated(k *Key, since time.Time) time.Time {
+func (t timing) undelegated(k *Key, since time.Time, safety time.Duration) time.Time {
 	switch {
 	case t.p.NoParent && !k.DSGone.IsZero():
 		return later(since, k.DSGone)
 	case t.p.NoParent && !k.Revoked.IsZero():
-		return later(since, k.Revoked).Add(removeHoldDown + t.p.ZonePropagation + t.ttlKey + t.retireSafety(k))
+		return later(since, k.Revoked).Add(removeHoldDown + t.p.ZonePropagation + t.ttlKey(safety) + safety)
 	case k.DSGone.IsZero():
 		return time.Time{}
 	}
-	return later(since, k.DSGone).Add(t.p.ParentPropagation + t.tds + t.retireSafety(k))
+	return later(since, k.DSGone).Add(t.p.ParentPropagation + t.ttlDS(safety) + safety)
 }
 
 // signedSince reports whether everything has been signed anew since a change of
 // signers.
-func signedSince(f Facts, since time.Time) bool {
+func signedSince(f *Facts, since time.Time) bool {
 	return !f.Complete.IsZero() && !f.Complete.Before(since)
 }
 

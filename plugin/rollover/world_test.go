@@ -28,6 +28,7 @@ type world struct {
 	serveDelay time.Duration
 	mute       bool // nothing is served any more
 	maxTTL     uint32
+	dsTTL      uint32 // at the parent; 0: that of the policy
 
 	servers  []*server
 	lookGap  time.Duration
@@ -69,7 +70,10 @@ func (w *world) facts() Facts {
 // look asks the parent's servers.
 func (w *world) look() {
 	w.looked = w.now
-	w.seen = Observation{At: w.now, Zone: "org.", TTL: uint32(w.p.DSTTL / time.Second), Next: w.now.Add(w.lookGap)}
+	w.seen = Observation{At: w.now, Zone: "org.", TTL: w.dsTTL, Next: w.now.Add(w.lookGap)}
+	if w.dsTTL == 0 {
+		w.seen.TTL = uint32(w.p.DSTTL / time.Second)
+	}
 	for _, s := range w.servers {
 		o := Server{Name: s.name}
 		if s.down {

@@ -1,6 +1,7 @@
 package autosign
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ type beyond struct {
 	herald     herald
 	wanted     atomic.Pointer[localDS] // with parent local, what the parent is to have; nil: that is not known yet
 	localFault string                  // why there is no such parent, as it was told last
+	begun      rollover.KeySet         // before the keys were looked at by this process
 	reminded   bool                    // of DS records that the parent was to have at the start
 }
 
@@ -46,13 +48,19 @@ func (s *signer) attend(i *instance, o outside) {
 // parentSight returns what is known of the parent, whichever kind it is of.
 func (s *signer) parentSight(now time.Time) sighting {
 	if s.policy.ParentLocal && s.inst != nil {
-		var set rollover.KeySet
+		set := s.begun
 		if l := s.life.Load(); l != nil {
 			set = l.doc.KeySet
 		}
 		return s.localSight(s.publicKeys(&set), now)
 	}
 	return s.watch.sight(now)
+}
+
+// beginBeyond takes in the document with which this process begins.
+func (s *signer) beginBeyond(doc *state.Document, now time.Time) {
+	s.begun = doc.KeySet
+	s.watch.begin(now, doc.Published)
 }
 
 // publicKeys returns the keys of a set as they are in the key store, by ID,
@@ -81,6 +89,9 @@ func (s *signer) follow(doc *state.Document, plan rollover.Plan, seen rollover.O
 		s.herald.serve(&doc.KeySet, v.since)
 	}
 	s.want(&doc.KeySet, keys)
+	if s.policy.ParentLocal && waitsFor(&doc.KeySet) != "" {
+		s.loop.hasten(s, workParent, s.clock.now().Add(paceOf(s.policy).first))
+	}
 	s.remind(doc, plan)
 	if s.policy.NoParent {
 		return
@@ -143,8 +154,11 @@ func (l *loop) errand(s *signer, what string) {
 			return
 		}
 		do := s.watch.look
-		if what == workNotify {
+		switch {
+		case what == workNotify:
 			do = s.herald.send
+		case s.policy.ParentLocal: // a pass sees for itself
+			do = func(context.Context) time.Time { l.ask(s); return time.Time{} }
 		}
 		if next := do(l.ctx); !next.IsZero() {
 			l.hasten(s, what, next)

@@ -395,7 +395,7 @@ func (s *signer) judge(doc *state.Document) moment {
 		s.clock.doubt()
 	}
 	s.looked = true
-	s.watch.begin(now, doc.Published)
+	s.beginBeyond(doc, now)
 	last, _ := doc.Last()
 	var expiry time.Time
 	if v := s.served.Load(); v != nil {

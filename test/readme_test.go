@@ -93,16 +93,7 @@ func (s snippet) run(t *testing.T, parent string) {
 		}
 		return ports[p]
 	})
-	if !strings.Contains(corefile, "parent ") {
-		corefile = autosignOn.ReplaceAllStringFunc(corefile, func(line string) string {
-			m := autosignOn.FindStringSubmatch(line)
-			closing := ""
-			if m[3] == "" {
-				closing = "\n}"
-			}
-			return m[1] + "autosign" + m[2] + " {\nparent agents " + parent + closing
-		})
-	}
+	corefile = withParent(corefile, parent)
 	port := freePort(t)
 	write(t, dir, map[string]string{"Corefile": corefile})
 	binary, err := coredns()
@@ -117,6 +108,31 @@ func (s snippet) run(t *testing.T, parent string) {
 	if strings.Contains(s.text, "autosign") && signed == 0 {
 		t.Errorf("no zone of this Corefile was looked at:\n%s", s.text)
 	}
+}
+
+// withParent names the parent's server in each autosign block that does not say
+// where its parent is.
+func withParent(corefile, parent string) string {
+	var b strings.Builder
+	rest := corefile
+	for m := autosignOn.FindStringSubmatchIndex(rest); m != nil; m = autosignOn.FindStringSubmatchIndex(rest) {
+		line, open := rest[m[0]:m[1]], m[6] < m[7]
+		b.WriteString(rest[:m[0]])
+		rest = rest[m[1]:]
+		block, _, _ := strings.Cut(rest, "}")
+		switch words := regexp.MustCompile(`\bparent (none|local|agents)\b`); {
+		case !open:
+			b.WriteString(line + " {\nparent agents " + parent + "\n}")
+		case words.MatchString(block):
+			b.WriteString(line)
+		case strings.Contains(block, "parent "):
+			b.WriteString(line)
+			rest = strings.Replace(rest, "parent ", "parent agents "+parent+" ", 1)
+		default:
+			b.WriteString(line + "\nparent agents " + parent)
+		}
+	}
+	return b.String() + rest
 }
 
 // checkBlock waits until each zone in the heading of a server block is

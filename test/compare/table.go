@@ -88,7 +88,8 @@ func readLog(file string) (column, error) {
 		if kind == "all" {
 			begun = true
 		}
-		if !begun || kind == "all" {
+		// CDNSKEY goes with CDS, and the first set that changes over says nothing.
+		if !begun || kind == "all" || strings.Contains(what, "CDNSKEY") || strings.HasPrefix(what, "- all RRSIG") {
 			continue
 		}
 		c.note(kind, what, seconds)

@@ -63,7 +63,7 @@ func main() {
 	server := flag.String("server", "", "named, knot or autosign")
 	out := flag.String("out", "", "file for the log; standard output otherwise")
 	settle := flag.Duration("settle", 150*time.Second, "from the start to the rollovers")
-	length := flag.Duration("length", 10*time.Minute, "from the rollovers to the end")
+	length := flag.Duration("length", 6*time.Minute, "from the rollovers to the end")
 	binary := flag.String("coredns", "bin/coredns", "CoreDNS with autosign")
 	table := flag.Bool("table", false, "print the logs named by the arguments side by side")
 	flag.Parse()

@@ -163,6 +163,39 @@ func TestController_DSByHand(t *testing.T) {
 	})
 }
 
+// Without a parent an operator says which trust anchors validators have, or RFC
+// 5011's time does.
+func TestController_TrustAnchorsByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		p.policy.NoParent = true
+		s := p.attended(t, newUpper())
+		defer s.loop.stop()
+		enlist(t, s)
+		var c Controller
+		old := p.of(policy.KSK)
+		wait(t, "shown", 3*day, p.in(old, rollover.DS, rollover.Rumoured))
+		if st, err := c.Status(t.Context(), "example.org.", ""); err != nil || st.Parent.Kind != "none" || len(st.Do) != 1 ||
+			!strings.Contains(st.Do[0], "as a trust anchor") {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if _, err := c.ConfirmDS(t.Context(), "example.org.", "", byTest, old, false); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, "trusted", time.Hour, p.in(old, rollover.DS, rollover.Omnipresent))
+		if _, err := c.Roll(t.Context(), "example.org.", "", byTest, policy.KSK, false); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		wait(t, "revoked", 90*day, func() bool { k := p.state().KeySet; return !k.Key(old).Revoked.IsZero() })
+		if held := time.Since(began); held < 60*day {
+			t.Errorf("the old anchor was revoked after %s, before validators had the new one", held)
+		}
+		wait(t, "rid of the old key", 90*day, p.in(old, rollover.DNSKEY, rollover.Hidden))
+		s.mustServe(t)
+	})
+}
+
 // What an operator insists on counts although a server says otherwise.
 func TestController_OverrideAServerThatIsBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

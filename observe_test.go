@@ -345,6 +345,29 @@ func TestWatch_DSThereBeforeItIsAskedFor(t *testing.T) {
 	})
 }
 
+// A DS that somebody takes away by hand: the zone stays signed, an operator is
+// told which record is missing, and all goes on when it is back.
+func TestWatch_DSThatVanishes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.", "b.")
+		s, ksk := p.delegated(t, r)
+		defer s.loop.stop()
+		r.change(func() { r.ds = map[string][]parent.DS{} })
+		wait(t, "aware of it", 7*time.Hour, p.in(ksk, rollover.DS, rollover.Rumoured))
+		time.Sleep(30 * day)
+		synctest.Wait()
+		if s.mustServe(t).Unsigned || !p.in(ksk, rollover.DNSKEY, rollover.Omnipresent)() {
+			t.Error("the key went after its DS")
+		}
+		st, _ := s.status()
+		if want := dsText(s.origin, s.life.Load().keys[ksk]); len(st.Do) != 1 || !strings.HasSuffix(st.Do[0], want) {
+			t.Errorf("to do is %q, want %q to be published", st.Do, want)
+		}
+		r.follow(t, s, "a.", "b.")
+		wait(t, "delegated again", 3*day, p.in(ksk, rollover.DS, rollover.Omnipresent))
+	})
+}
+
 func TestWatch_AtRestItLooksSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, r := newPlace(t), newUpper("a.", "b.")

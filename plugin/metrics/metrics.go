@@ -34,7 +34,7 @@ var (
 	serial      = gauge("zone_serial", "Gauge of the serial of the signed zone.")
 	lastSuccess = gauge("last_success_timestamp_seconds",
 		"The time at which a zone was last looked at and found, or made, to be as it should be.")
-	keys = gauge("keys", "Gauge of the keys of a zone.", "role", "state")
+	keys = newFamily("keys", "Gauge of the keys of a zone.", "role", "state")
 
 	expiries = newExpiry()
 )
@@ -109,10 +109,11 @@ type KeyCount struct {
 
 // Keys sets the number of keys of a zone; roles and states left out have none.
 func Keys(zone, view string, counts []KeyCount) {
-	keys.DeletePartialMatch(prometheus.Labels{"zone": zone, "view": view})
+	samples := make([]sample, 0, len(counts))
 	for _, c := range counts {
-		keys.WithLabelValues(zone, view, c.Role, c.State).Set(float64(c.N))
+		samples = append(samples, sample{[]string{c.Role, c.State}, float64(c.N)})
 	}
+	keys.set(zone, view, samples)
 }
 
 // Forget removes the series of a zone that is no longer configured.
@@ -120,9 +121,10 @@ func Forget(zone, view string) {
 	labels := prometheus.Labels{"zone": zone, "view": view}
 	for _, v := range []interface {
 		DeletePartialMatch(prometheus.Labels) int
-	}{signatures, published, refused, failures, records, serial, lastSuccess, keys} {
+	}{signatures, published, refused, failures, records, serial, lastSuccess} {
 		v.DeletePartialMatch(labels)
 	}
+	keys.set(zone, view, nil)
 	expiries.set(zone, view, time.Time{})
 	forgetRollover(zone, view)
 }

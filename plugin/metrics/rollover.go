@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	keyRecords = gauge("key_records",
+	keyRecords = newFamily("key_records",
 		"Gauge of the records of keys, by role, record (dnskey, krrsig, zrrsig, ds) and state.", "role", "record", "state")
 	frozen   = gauge("keys_frozen", "1 while keys do not move because of an operator's hold or something that is not certain, else 0.")
 	parentDS = gauge("parent_ds", "Gauge of the DS records that the parent is to have (wanted), that all of its servers have (seen), "+
@@ -59,10 +59,11 @@ type Rollover struct {
 
 // Roll sets the gauges of a zone's keys; what is left out is there no more.
 func Roll(zone, view string, r Rollover) {
-	keyRecords.DeletePartialMatch(prometheus.Labels{"zone": zone, "view": view})
+	samples := make([]sample, 0, len(r.Records))
 	for _, c := range r.Records {
-		keyRecords.WithLabelValues(zone, view, c.Role, c.Record, c.State).Set(float64(c.N))
+		samples = append(samples, sample{[]string{c.Role, c.Record, c.State}, float64(c.N)})
 	}
+	keyRecords.set(zone, view, samples)
 	value := 0.0
 	if r.Frozen {
 		value = 1
@@ -93,9 +94,10 @@ func SeeParent(zone, view string, p Parent) {
 // forgetRollover removes the series of a zone's keys and parent.
 func forgetRollover(zone, view string) {
 	labels := prometheus.Labels{"zone": zone, "view": view}
-	for _, v := range []*prometheus.GaugeVec{keyRecords, frozen, parentDS, parentServers, parentLooked} {
+	for _, v := range []*prometheus.GaugeVec{frozen, parentDS, parentServers, parentLooked} {
 		v.DeletePartialMatch(labels)
 	}
+	keyRecords.set(zone, view, nil)
 	parentTold.DeletePartialMatch(labels)
 	commands.DeletePartialMatch(labels)
 	moving.set(zone, view, time.Time{}, time.Time{})

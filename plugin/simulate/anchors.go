@@ -23,11 +23,14 @@ type validator struct {
 	anchors []int
 	since   map[int]time.Time // when it first saw a key that it does not trust yet
 	lost    bool              // the last of its anchors was revoked
+	number  int               // of the DNSKEY set that it saw last
 }
 
 // anchors is the validators of a zone.
 type anchors struct {
 	validators []*validator
+	served     content // the DNSKEY set
+	number     int     // of it
 }
 
 // wanting reports whether some validator has no trust anchor.
@@ -35,8 +38,10 @@ func (a *anchors) wanting() bool {
 	return len(a.validators) == 0 || slices.ContainsFunc(a.validators, func(v *validator) bool { return len(v.anchors) == 0 })
 }
 
-// hand gives every validator these trust anchors, by hand.
-func (a *anchors) hand(keys []int) {
+// hand gives every validator these trust anchors, by hand. A validator looks
+// when it gets them, and may see what a cache has.
+func (w *world) hand(keys []int) {
+	a := w.anchors
 	if len(a.validators) == 0 {
 		a.validators = []*validator{
 			{name: "that looks all the time"},
@@ -44,20 +49,39 @@ func (a *anchors) hand(keys []int) {
 		}
 	}
 	for _, v := range a.validators {
-		v.anchors, v.since, v.lost = slices.Clone(keys), map[int]time.Time{}, false
+		if v.anchors, v.lost = slices.Clone(keys), false; len(keys) == 0 {
+			v.since = nil // it has nothing to follow
+			continue
+		}
+		w.visit(v, 0)
 	}
 }
 
 // watch has the validators see a DNSKEY set that is served from now on.
 func (w *world) watch(set content) {
+	w.anchors.served = set
+	w.anchors.number++
 	for _, v := range w.anchors.validators {
-		if !v.late {
-			w.see(v, set)
-			continue
-		}
-		lag := w.setup.Policy.ZonePropagation + time.Duration(w.policy.DNSKEYTTL)*time.Second + watchGap
-		w.after(lag, func() { w.see(v, set) })
+		w.visit(v, watchGap)
 	}
+}
+
+// visit has a validator look at the DNSKEY set: at once, or as late as it may.
+// It never goes back to a set from before the one that it saw last.
+func (w *world) visit(v *validator, gap time.Duration) {
+	set, n := w.anchors.served, w.anchors.number
+	if !v.late {
+		v.number = n
+		w.see(v, set)
+		return
+	}
+	lag := w.setup.Policy.ZonePropagation + time.Duration(w.policy.DNSKEYTTL)*time.Second + gap
+	w.after(lag, func() {
+		if n >= v.number {
+			v.number = n
+			w.see(v, set)
+		}
+	})
 }
 
 // see has a validator follow a DNSKEY set, if one that it trusts has signed it.
@@ -85,6 +109,9 @@ func (w *world) see(v *validator, set content) {
 			continue
 		}
 		seen := w.now
+		if v.since == nil {
+			v.since = map[int]time.Time{}
+		}
 		v.since[k] = seen
 		hold := watchHold
 		if v.late {

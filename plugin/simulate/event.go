@@ -133,7 +133,7 @@ func (w *world) confirm(o rollover.Order) error {
 // trust gives validators the keys that are to be trust anchors.
 func (w *world) trust() {
 	if w.anchors != nil {
-		w.anchors.hand(w.caches.indexes(w.set.Delegated()))
+		w.hand(w.caches.indexes(w.set.Delegated()))
 		w.judge()
 	}
 }

@@ -67,7 +67,7 @@ func (w *world) beginTrust(s *rollover.KeySet) {
 	}
 	for i := range s.Keys {
 		if s.Keys[i].Status(rollover.DS).State == rollover.Omnipresent {
-			w.anchors.hand(w.caches.indexes(s.Delegated()))
+			w.hand(w.caches.indexes(s.Delegated()))
 			return
 		}
 	}

@@ -213,7 +213,7 @@ func TestValidators_FollowTheSet(t *testing.T) {
 	for i, id := range []string{"a", "b", "c"} {
 		w.caches.key(id, id, uint16(i), policy.ED25519)
 	}
-	w.anchors.hand([]int{0})
+	w.hand([]int{0})
 	keen, lazy := w.anchors.validators[0], w.anchors.validators[1]
 	run := func(until time.Duration) {
 		for len(w.queue) > 0 && !w.queue[0].at.After(s.Start.Add(until)) {

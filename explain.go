@@ -91,7 +91,10 @@ func (s *signer) status() (st Status, ok bool) {
 	}
 	f := l.facts
 	f.Parent = seen
-	reasons := rollover.Step(l.at, l.policy, f, l.doc.KeySet).Reasons // again, for the next look
+	var reasons []rollover.Reason
+	if !zskOnly(l.doc) { // whose keys do what they are told elsewhere
+		reasons = rollover.Step(l.at, l.policy, f, l.doc.KeySet).Reasons // again, for the next look
+	}
 	for i := range l.doc.KeySet.Keys {
 		k := l.doc.KeySet.Keys[i]
 		ks := KeyStatus{Key: k, DNSKEYOnly: k.DNSKEYOnly()}

@@ -109,6 +109,21 @@ func (s *KeySet) replacedSince(k *Key, at time.Time) bool {
 	})
 }
 
+// elsewhere is why keys of a zone whose KSK is off-line do not move here.
+const elsewhere = "the private key of the KSK is elsewhere: whoever has it says which keys are in the DNSKEY set"
+
+// signedElsewhere reports whether no key here signs the DNSKEY set.
+func (s *KeySet) signedElsewhere() bool {
+	any := false
+	for i := range s.Keys {
+		k := &s.Keys[i]
+		if any = any || !k.Gone(); !k.Gone() && !k.Foreign && k.Role.SignsDNSKEY() {
+			return false
+		}
+	}
+	return any
+}
+
 // canRoll reports why keys of a role are not replaced.
 func (s *KeySet) canRoll(o Order, role policy.Role) error {
 	refuse := func(format string, args ...any) error { return &Refusal{Why: fmt.Sprintf(format, args...)} }
@@ -118,16 +133,13 @@ func (s *KeySet) canRoll(o Order, role policy.Role) error {
 	if !slices.Contains(o.Policy.Roles(), role) {
 		return refuse("the zone has no %s: under scheme %s its keys are %v", role, o.Policy.Scheme, o.Policy.Roles())
 	}
-	online, any := false, false
-	for i := range s.Keys {
-		if k := &s.Keys[i]; k.Role == role && !k.Gone() {
-			any, online = true, online || !k.Foreign
-		}
-	}
+	any := slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Role == role && !k.Gone() })
 	switch {
+	case s.signedElsewhere():
+		return refuse(elsewhere)
 	case !any:
 		return refuse("the zone has no %s yet: its first one is still to be made", role)
-	case !online:
+	case !slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Role == role && !k.Gone() && !k.Foreign }):
 		return refuse("the private key of the %s is elsewhere: its successor is made there", role)
 	}
 	return nil

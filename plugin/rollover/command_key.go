@@ -112,6 +112,8 @@ func (s *KeySet) DNSKEYOnly(o Order, id string, on bool) (Entry, error) {
 	switch {
 	case !k.Retired.IsZero():
 		return e, &Refusal{Why: "its retirement has begun, at " + k.Retired.UTC().Format(time.RFC3339)}
+	case s.signedElsewhere():
+		return e, &Refusal{Why: elsewhere}
 	case on == k.DNSKEYOnly():
 		e.Unchanged = true
 		return e, nil

@@ -90,6 +90,7 @@ func TestDNSKEYOnly_R21(t *testing.T) {
 		{"a CSK under scheme split, without DS, and nothing else for the zone",
 			KeySet{Keys: []Key{ksk2, inService("csk", policy.CSK).in(DS, Hidden, Omnipresent)}}, "csk", "the last CSK"},
 		{"a ZSK beside another", split(zsk2), "zsk", ""},
+		{"a ZSK under a KSK elsewhere", KeySet{Keys: []Key{foreign(ksk2), zsk2}}, "zsk2", "elsewhere"},
 	} {
 		after := c.set.Clone()
 		command := func(s *KeySet) (Entry, error) { return s.DNSKEYOnly(order(), c.key, true) }

@@ -119,6 +119,8 @@ func TestRoll_IsRefused(t *testing.T) {
 		{"a zone without keys", order(), KeySet{}, policy.KSK, "still to be made"},
 		{"a zone whose keys are gone", order(), KeySet{Keys: []Key{{ID: "old", Role: policy.KSK}}}, policy.KSK, "still to be made"},
 		{"a KSK elsewhere", order(), KeySet{Keys: []Key{foreign(inService("k", policy.KSK))}}, policy.KSK, "elsewhere"},
+		{"a ZSK under a KSK elsewhere", order(), KeySet{Keys: []Key{inService("z", policy.ZSK)}}, policy.ZSK, "elsewhere"},
+		{"a foreign ZSK", order(), KeySet{Keys: []Key{inService("k", policy.KSK), foreign(inService("z", policy.ZSK))}}, policy.ZSK, "elsewhere"},
 		{"going insecure", insecure, split(), policy.ZSK, "out of DNSSEC"},
 	} {
 		after := c.set.Clone()

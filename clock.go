@@ -18,6 +18,9 @@ const (
 	jumpStopped = 31 * 24 * time.Hour
 	// steady is how long a clock that jumped has to run evenly to be believed.
 	steady = time.Hour
+	// clockStep is what wall time may gain on the monotonic clock without being
+	// taken for a jump.
+	clockStep = time.Second
 	// backdated is how long before its moment a signature's validity begins
 	// (plugin/sign): a version may be made ahead of the clock by this much.
 	backdated = time.Hour
@@ -32,6 +35,7 @@ type clock struct {
 	offset  time.Duration // wall minus monotonic, as it is believed
 	ahead   time.Duration // the same, as a jump made it; judged while doubted is set
 	doubted time.Time     // monotonic: since when the clock is not believed; zero: it is
+	jumped  time.Duration // how far it jumped ahead, and is believed, and no document knows of it
 }
 
 func newClock(wall func() time.Time) *clock {
@@ -42,14 +46,30 @@ func newClock(wall func() time.Time) *clock {
 // now returns wall time.
 func (c *clock) now() time.Time { return c.wall().Round(0).UTC() }
 
-// doubt makes the clock unbelieved from now on: at start it was too far from
-// the last moment stored.
-func (c *clock) doubt() {
+// doubt makes the clock unbelieved from now on: at start it was too far ahead of
+// the last moment stored, by so much, or, below zero, behind it.
+func (c *clock) doubt(by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.doubted.IsZero() {
 		c.doubted, c.ahead = time.Now(), c.offset
+		c.offset -= by
 	}
+}
+
+// took notes that a document knows of jumps this far ahead.
+func (c *clock) took(jump time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jumped = max(c.jumped-jump, 0)
+}
+
+// believe takes wall time for what it says from now on.
+func (c *clock) believe(offset time.Duration) {
+	if by := offset - c.offset; by > clockStep {
+		c.jumped += by
+	}
+	c.doubted, c.offset = time.Time{}, offset
 }
 
 // believed reports whether wall time ran evenly; if not, until when a jump is
@@ -63,16 +83,16 @@ func (c *clock) believed(now time.Time) (ok bool, until time.Time, jump time.Dur
 	case c.doubted.IsZero() && offset-c.offset > jumpRunning:
 		c.doubted, c.ahead = mono, offset
 	case c.doubted.IsZero():
-		c.offset = offset // slow drift, and jumps back, which move nothing
+		c.believe(offset) // slow drift, and jumps back, which move nothing
 		return true, time.Time{}, 0
 	case (offset - c.ahead).Abs() > jumpRunning: // it jumped again
 		c.doubted, c.ahead = mono, offset
-		if offset-c.offset <= jumpRunning { // back to where it was
-			c.doubted, c.offset = time.Time{}, offset
+		if (offset - c.offset).Abs() <= jumpRunning { // back to where it was
+			c.believe(offset)
 			return true, time.Time{}, 0
 		}
 	case mono.Sub(c.doubted) >= steady:
-		c.doubted, c.offset = time.Time{}, offset
+		c.believe(offset)
 		return true, time.Time{}, 0
 	}
 	return false, now.Add(steady - mono.Sub(c.doubted)), offset - c.offset
@@ -80,12 +100,13 @@ func (c *clock) believed(now time.Time) (ok bool, until time.Time, jump time.Dur
 
 // moment is what a pass takes for the time.
 type moment struct {
-	now    time.Time // wall time
-	sign   time.Time // for signatures
-	key    time.Time // for what keys do
-	seen   time.Time // to be noted as the last moment at which the zone was worked on
-	frozen time.Time // keys stand still until then, because the clock jumped; zero: they do not
-	back   bool      // the clock is behind signatures already published: none of them may be taken over
+	now    time.Time     // wall time
+	sign   time.Time     // for signatures
+	key    time.Time     // for what keys do
+	seen   time.Time     // to be noted as the last moment at which the zone was worked on
+	frozen time.Time     // keys stand still until then, because the clock jumped; zero: they do not
+	jump   time.Duration // how far the clock jumped ahead without a document knowing of it
+	back   bool          // the clock is behind signatures already published: none of them may be taken over
 }
 
 // judge decides what time it is for a zone that was last worked on at seen,
@@ -107,13 +128,16 @@ func (c *clock) judge(now, seen, published, expiry time.Time) moment {
 		m.frozen = until
 		// Signatures that begin at a moment that may not have come must not take
 		// the place of valid ones.
-		if before := now.Add(-jump).Truncate(time.Second); expiry.After(until) && !published.After(before) {
+		if before := now.Add(-jump).Truncate(time.Second); jump > 0 && expiry.After(until) && !published.After(before) {
 			m.sign = before
 		}
 	}
 	if !ok && !seen.IsZero() {
 		m.seen = seen
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.jump = c.jumped
 	return m
 }
 

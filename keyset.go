@@ -71,6 +71,9 @@ func (s *signer) moveKeys(ctx context.Context, doc *state.Document, m moment) (*
 			break
 		}
 	}
+	if m.frozen.IsZero() {
+		s.clock.took(m.jump)
+	}
 	return s.destroyDoomed(ctx, doc)
 }
 
@@ -95,6 +98,9 @@ func (s *signer) storeTurn(ctx context.Context, m moment) (doc *state.Document, 
 func (s *signer) outlook(m moment) outlook {
 	w := outlook{policy: s.policy, asOf: s.asOf, entries: s.box.known, listed: s.box.away == nil, now: m.key,
 		parent: s.parentSight(m.key)}
+	if m.frozen.IsZero() {
+		w.jump = m.jump
+	}
 	switch {
 	case !m.frozen.IsZero():
 		w.freeze, w.until = "the clock jumped, and is not believed yet", m.frozen
@@ -124,7 +130,7 @@ func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
 			s.asOf.UTC().Format(time.RFC3339), doc.PolicyAsOf.Format(time.RFC3339)))
 	}
 	s.countKeys(&doc.KeySet)
-	metrics.Roll(s.zone, s.view, gauges(t.plan, f.Freeze != ""))
+	metrics.Roll(s.zone, s.view, gauges(t.plan, f.Freeze != "" || doc.KeySet.Hold != nil))
 	s.follow(doc, t.plan, f.Parent)
 }
 
@@ -215,6 +221,16 @@ func fits(x state.Spare, a rollover.Action) bool {
 	return x.Role == a.Role && x.Algorithm == a.Algorithm && x.Bits == a.Bits
 }
 
+// revokedTag returns the tag that a key would have revoked.
+func revokedTag(entries []keystore.Entry, id string) uint16 {
+	for _, e := range entries {
+		if e.ID == id {
+			return e.Key.RevokedTag()
+		}
+	}
+	return 0
+}
+
 // foreignTag reports whether a key at hand has a tag, or would have it revoked.
 func foreignTag(entries []keystore.Entry, tag uint16) bool {
 	return slices.ContainsFunc(entries, func(e keystore.Entry) bool {
@@ -235,13 +251,18 @@ func (s *signer) keepSpare(ctx context.Context, x state.Spare) (*state.Document,
 		}) {
 			return errUnchanged
 		}
-		if err := d.AddSpare(x); errors.Is(err, state.ErrTagUsed) {
-			return errUnchanged
-		} else if err != nil {
-			return err
+		with := clone(d)
+		err := with.AddSpare(x)
+		if err == nil {
+			err = with.UseTag(revokedTag(s.box.known, x.ID), x.PublicDigest)
 		}
-		kept = true
-		return nil
+		if errors.Is(err, state.ErrTagUsed) {
+			return errUnchanged
+		}
+		if kept = err == nil; kept {
+			*d = *with
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -173,6 +173,7 @@ func (s *signer) takeOver(from *signer) {
 		s.serve(v)
 		s.recheck = !v.sound.Load()
 	}
+	s.clock = from.clock // with what it knows of jumps
 	s.watch.takeOver(&from.watch)
 	s.wanted.Store(from.wanted.Load())
 }
@@ -391,8 +392,8 @@ func (s *signer) previous(m moment) *version {
 // judge decides what time it is for the zone, and tells of a clock that jumped.
 func (s *signer) judge(doc *state.Document) moment {
 	now := s.clock.now().Truncate(time.Second) // of what is stored and signed
-	if !s.looked && !doc.LastSeen.IsZero() && now.Sub(doc.LastSeen) > jumpStopped {
-		s.clock.doubt()
+	if by := now.Sub(doc.LastSeen); !s.looked && !doc.LastSeen.IsZero() && (by > jumpStopped || by < -jumpRunning) {
+		s.clock.doubt(by)
 	}
 	s.looked = true
 	s.beginBeyond(doc, now)

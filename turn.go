@@ -23,7 +23,8 @@ type outlook struct {
 	entries []keystore.Entry
 	listed  bool // entries are what the key store has now, not what it had
 	now     time.Time
-	freeze  string // why no key may move; empty: they may
+	jump    time.Duration // how far the clock has jumped ahead without the document knowing of it
+	freeze  string        // why no key may move; empty: they may
 	until   time.Time
 	shape   string    // of what is served
 	since   time.Time // since when that is served
@@ -53,8 +54,9 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 	}
 	t.frozen = w.freeze != ""
 	frozen := t.frozen && d.PolicyRevision > 0
+	leap(d, w)
 	if !frozen && !t.older && d.SetPolicy(state.PolicyOf(t.policy)) || d.PolicyAsOf.IsZero() {
-		d.PolicyAsOf = w.asOf
+		d.PolicyAsOf = earlier(w.asOf, w.now)
 	}
 	if n := t.policy.Denial.SaltLength; t.policy.Denial.NSEC3 && len(d.Salt) != n {
 		d.Salt = make([]byte, n)
@@ -77,12 +79,34 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 	return t, nil
 }
 
+// leap takes a jump of the clock into a document: time that did not pass is no
+// hold. If the document was worked on since, another instance has done so.
+func leap(d *state.Document, w outlook) {
+	if w.jump <= 0 || d.LastSeen.IsZero() || w.now.Sub(d.LastSeen) < w.jump {
+		return
+	}
+	d.KeySet.Jumped(w.now, w.jump)
+	for i := range d.Generations {
+		if c := &d.Generations[i].Complete; !c.IsZero() {
+			*c = earlier(c.Add(w.jump), w.now)
+		}
+	}
+}
+
+// earlier returns the earlier of two moments.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // effective returns the policy that is in force: that of the configuration at
 // hand, or the stored one if a newer configuration has set that. What no operator
 // has named stays as the keys in service have it.
 func effective(d *state.Document, w outlook) (p policy.Policy, older bool, err error) {
 	p = w.policy
-	if older = d.PolicyRevision > 0 && d.PolicyAsOf.After(w.asOf); older || w.freeze != "" && d.PolicyRevision > 0 {
+	if older = d.PolicyRevision > 0 && d.PolicyAsOf.After(w.asOf) && !d.PolicyAsOf.After(w.now); older || w.freeze != "" && d.PolicyRevision > 0 {
 		if p, err = d.Policy.Over(w.policy); err != nil {
 			return p, older, fmt.Errorf("stored policy: %w", err)
 		}

@@ -72,12 +72,13 @@ func (st *step) run() {
 	st.forget()
 }
 
-// straighten sets moments in the future to now: they are of a clock that was
-// wrong, and the holds begin again.
+// straighten sets moments in the future from which holds run to now: they are of
+// a clock that was wrong, and the holds begin again. What lives run from is left
+// as it is: a clock far behind would end them all when it is put right.
 func (st *step) straighten() {
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
-		for _, t := range []*time.Time{&k.Active, &k.Retired, &k.Removed, &k.Revoked, &k.DSSeen, &k.DSGone} {
+		for _, t := range []*time.Time{&k.Revoked, &k.DSSeen, &k.DSGone} {
 			st.past(t)
 		}
 		for r := range records {

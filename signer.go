@@ -241,6 +241,7 @@ func (s *signer) takeWaiting() (list []chan error) {
 // served as it is, and is tried again.
 func (s *signer) pass(ctx context.Context) {
 	asked := s.takeWaiting()
+	began := s.clock.now()
 	next, err := s.work(ctx, len(asked) > 0)
 	if ctx.Err() != nil {
 		err = errors.Join(err, ctx.Err())
@@ -248,13 +249,10 @@ func (s *signer) pass(ctx context.Context) {
 	var due, retry time.Time
 	now := s.clock.now()
 	if v := s.served.Load(); v != nil {
-		due = time.Unix(v.due, 0)
-		if !due.After(now) { // it could not be made, or nothing had changed
-			due = now.Add(time.Minute)
-		}
+		due = afterPass(time.Unix(v.due, 0), began, now)
 	}
-	if !next.IsZero() && !next.After(now) {
-		next = now.Add(time.Minute)
+	if !next.IsZero() {
+		next = afterPass(next, began, now)
 	}
 	if s.tried++; err == nil {
 		s.tried = 0
@@ -274,6 +272,19 @@ func (s *signer) pass(ctx context.Context) {
 	for _, w := range asked {
 		w <- err
 	}
+}
+
+// afterPass returns when to do what was due at a moment, once a pass is over that
+// may have done it. What came due while the pass was at work it has not seen.
+// What was due before was tried: it could not be done, or there was nothing to do.
+func afterPass(due, began, now time.Time) time.Time {
+	switch {
+	case due.After(now):
+		return due
+	case due.After(began):
+		return now
+	}
+	return now.Add(time.Minute)
 }
 
 // work is pass without its bookkeeping; next is when a key is to do something.

@@ -25,6 +25,7 @@ type place struct {
 	Keys   []string // DNSKEY sets: the published / the signing keys
 	Sigs   []string // the keys that sign a set
 	Made   int
+	Ticks  time.Duration // since walkNow
 	Signed []string // the newest generation
 	Secure bool     // every cache had a DS
 }
@@ -38,7 +39,8 @@ type flip struct {
 // walkKeys is up to how many keys operators ask for something more.
 const walkKeys = 4
 
-// walkNow is the one moment of the walk; what is due was long ago.
+// walkNow is when the walk begins. No time passes on it but a tick a step, so
+// that moves have their order: what is due is set to long ago.
 var walkNow = start.Add(5000 * 24 * time.Hour)
 
 const longAgo = 4000 * 24 * time.Hour
@@ -63,10 +65,12 @@ func (w place) clone() place {
 
 // act takes steps until nothing is left to do, each served at once.
 func (w *place) act(off string, complete time.Time, freeze bool) {
-	f := Facts{Served: walkNow, Complete: complete}
+	f := Facts{Complete: complete}
 	for range 50 {
+		w.Ticks++
+		f.Served = walkNow.Add(w.Ticks)
 		before := w.Set.Clone()
-		plan := StepWithout(off, walkNow, w.P.policy(), f, w.Set)
+		plan := StepWithout(off, f.Served, w.P.policy(), f, w.Set)
 		w.Set = plan.KeySet
 		for i := range w.Set.Keys {
 			if k := &w.Set.Keys[i]; !k.Removed.IsZero() {
@@ -104,7 +108,7 @@ func (w *place) publish(f *Facts) {
 	if !slices.Equal(signers, w.Signed) {
 		w.Signed, f.Complete = signers, time.Time{}
 		if len(signers) == 0 || w.Set.Urgent {
-			f.Complete = walkNow
+			f.Complete = f.Served
 		}
 	}
 	w.Set.Urgent = false
@@ -224,8 +228,9 @@ func (w *place) next(off string) (list []place) {
 	return list
 }
 
-// holds returns what could be over next: of one key, or of all that was moved
-// together.
+// holds returns what could be over next. What was moved together is over
+// together; of signatures that move the new ones may be known first, and of DS
+// the parent and its caches say which.
 func (w *place) holds() (list [][]change) {
 	groups := map[string][]change{}
 	for i := range w.Set.Keys {
@@ -243,7 +248,14 @@ func (w *place) holds() (list [][]change) {
 			if r == KRRSIG {
 				kind = DNSKEY
 			}
-			for _, name := range []string{fmt.Sprint("one ", k.ID, kind), fmt.Sprint("all ", kind, s.Since)} {
+			names := []string{fmt.Sprint("all ", kind, s.Since)}
+			if r == DS {
+				names = append(names, "DS "+k.ID)
+			}
+			if r == ZRRSIG && c.to == Omnipresent {
+				names = append(names, fmt.Sprint("new ", s.Since))
+			}
+			for _, name := range names {
 				groups[name] = append(groups[name], c)
 			}
 		}
@@ -351,6 +363,8 @@ func walk(off string, p flip) (places int, fault string) {
 var walks = []flip{
 	{Rolls: true}, {Rolls: true, NoParent: true}, {Rolls: true, CSK: true}, {Emergencies: true}, {Schemes: true},
 	{Algorithms: true}, {Algorithms: true, CSK: true}, {Leaving: true}, {Leaving: true, NoParent: true},
+	{Algorithms: true, Schemes: true}, {Algorithms: true, Leaving: true}, {Schemes: true, Leaving: true}, {Rolls: true, Leaving: true},
+	{Emergencies: true, Leaving: true}, {Rolls: true, Emergencies: true, CSK: true},
 }
 
 func TestWalk_NoReachableStateIsBogus(t *testing.T) {

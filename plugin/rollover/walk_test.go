@@ -26,8 +26,8 @@ type place struct {
 	Sigs   []string // the keys that sign a set
 	Made   int
 	Ticks  time.Duration // since walkNow
-	Signed []string // the newest generation
-	Secure bool     // every cache had a DS
+	Signed []string      // the newest generation
+	Secure bool          // every cache had a DS
 }
 
 // flip is what of the policy changes on a walk, and what can change at all.

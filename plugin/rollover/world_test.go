@@ -36,6 +36,7 @@ type world struct {
 	seen     Observation
 	ignores  bool // the parent does not follow CDS
 	log      []string
+	watch    func(before KeySet, f Facts, plan Plan) // sees each step
 	tagShift uint16
 }
 
@@ -109,7 +110,11 @@ func (w *world) step() Plan {
 		if !w.now.Before(w.looked.Add(w.lookGap)) {
 			w.look()
 		}
-		plan := Step(w.now, w.p, w.facts(), w.set)
+		f := w.facts()
+		plan := Step(w.now, w.p, f, w.set)
+		if w.watch != nil {
+			w.watch(w.set, f, plan)
+		}
 		for _, m := range plan.Moves {
 			w.note(m)
 		}

@@ -269,7 +269,7 @@ func (s *signer) keepSpare(ctx context.Context, x state.Spare) (*state.Document,
 	}
 	s.spares = slices.DeleteFunc(s.spares, func(o state.Spare) bool { return o.ID == x.ID })
 	if !kept {
-		s.destroy(ctx, x.ID)
+		s.discard(ctx, x.ID)
 		return doc, nil
 	}
 	s.tell(event.Event{Kind: event.KeyCreated, Key: x.ID, Tag: x.Tag, To: x.Role.String(), Why: "for the next roll, in " + s.dir})
@@ -283,11 +283,7 @@ func (s *signer) destroyDoomed(ctx context.Context, doc *state.Document) (*state
 	}
 	var gone []string
 	for _, id := range doc.Doomed {
-		named, err := s.docs.namedBeside(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if named || s.destroy(ctx, id) {
+		if s.discard(ctx, id) {
 			gone = append(gone, id)
 		}
 	}
@@ -302,6 +298,19 @@ func (s *signer) destroyDoomed(ctx context.Context, doc *state.Document) (*state
 		}
 		return nil
 	})
+}
+
+// discard has a key that the state does not name leave the key store, and
+// reports whether it is none of ours any more. Another view of the zone may have
+// it: then the files stay, as they do when nobody can tell.
+func (s *signer) discard(ctx context.Context, id string) bool {
+	named, err := s.docs.namedBeside(ctx, id)
+	if err != nil {
+		s.warnOnce(fmt.Sprintf("key %s is no longer used, and is not destroyed yet: %v", id, err))
+		s.again = sooner(s.again, s.clock.now().Add(keysRetry))
+		return false
+	}
+	return named || s.destroy(ctx, id)
 }
 
 // destroy removes a key from the key store, and reports whether it is gone.

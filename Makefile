@@ -95,7 +95,7 @@ bench: build ## signing and answering, beside Knot, BIND and NSD
 
 compare: build ## rollovers beside BIND and Knot, half an hour: docs/compare/
 	@for server in named knot autosign; do \
-	  PATH=$$PATH:/usr/sbin $(GO) run ./test/compare -server $$server -out docs/compare/$$server.txt 2>/dev/null || exit 1; done
+	  PATH=$$PATH:/usr/sbin $(GO) run ./test/compare -server $$server -out docs/compare/$$server.txt || exit 1; done
 	$(GO) run ./test/compare -table docs/compare/named.txt docs/compare/knot.txt docs/compare/autosign.txt
 
 pictures: ## the timelines in docs/rollovers.md, by the simulator

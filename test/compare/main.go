@@ -57,6 +57,7 @@ type Server interface {
 	Nudge(ctx context.Context) error // called every few seconds
 	Leave(ctx context.Context) error // called when the DS of the zone that goes insecure is gone from every cache
 	Stop()
+	Last() string // of what it wrote
 }
 
 func main() {
@@ -80,11 +81,10 @@ func main() {
 }
 
 // measure runs a server from its first start to the end of all rollovers.
-func measure(name, binary, out string, settle, length time.Duration) error {
+func measure(name, binary, out string, settle, length time.Duration) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	binary, err := filepath.Abs(binary)
-	if err != nil {
+	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
 	server := map[string]Server{"named": &named{}, "knot": &knot{}, "autosign": &autosign{binary: binary}}[name]
@@ -112,6 +112,11 @@ func measure(name, binary, out string, settle, length time.Duration) error {
 		return err
 	}
 	defer server.Stop()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, server.Last())
+		}
+	}()
 	watch := newWatch(site.Port, parent, log)
 	if err := watch.during(ctx, settle, server); err != nil {
 		return err

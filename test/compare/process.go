@@ -17,8 +17,7 @@ import (
 // process is a server that runs in the foreground.
 type process struct{ cmd *exec.Cmd }
 
-// start starts a server; what it writes goes to the file "log" beside it, and
-// to standard error when it ends.
+// start starts a server; what it writes goes to the file "log" beside it.
 func (p *process) start(dir, name string, args ...string) error {
 	out, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -31,7 +30,20 @@ func (p *process) start(dir, name string, args ...string) error {
 	return p.cmd.Start()
 }
 
-// Stop ends the server and shows what it wrote.
+// Last returns what the server wrote last.
+func (p *process) Last() string {
+	if p.cmd == nil {
+		return ""
+	}
+	text, err := os.ReadFile(filepath.Join(p.cmd.Dir, "log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
+
+// Stop ends the server.
 func (p *process) Stop() {
 	if p.cmd == nil || p.cmd.Process == nil {
 		return
@@ -40,9 +52,6 @@ func (p *process) Stop() {
 	end := time.AfterFunc(10*time.Second, func() { p.cmd.Process.Kill() })
 	p.cmd.Wait()
 	end.Stop()
-	if text, err := os.ReadFile(filepath.Join(p.cmd.Dir, "log")); err == nil {
-		os.Stderr.Write(text)
-	}
 }
 
 // run runs a command to its end.

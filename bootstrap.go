@@ -140,7 +140,7 @@ func (s *signer) tellFirst(ctx context.Context, doc *state.Document, made []roll
 	for _, k := range made {
 		if doc.Key(k.ID) == nil {
 			// It was made beside the keys of another; no state names it.
-			s.destroy(ctx, k.ID)
+			s.discard(ctx, k.ID)
 			continue
 		}
 		s.tell(event.Event{Kind: event.KeyCreated, Key: k.ID, Tag: k.Tag, To: k.Role.String(), Why: "first keys of the zone, in " + s.dir})

@@ -221,14 +221,18 @@ func fits(x state.Spare, a rollover.Action) bool {
 	return x.Role == a.Role && x.Algorithm == a.Algorithm && x.Bits == a.Bits
 }
 
-// revokedTag returns the tag that a key would have revoked.
-func revokedTag(entries []keystore.Entry, id string) uint16 {
+// addSpare puts a key into the pool of a document, and notes the tags that it
+// has and, as far as its files are at hand, would have revoked.
+func addSpare(d *state.Document, x state.Spare, entries []keystore.Entry) error {
+	if err := d.AddSpare(x); err != nil {
+		return err
+	}
 	for _, e := range entries {
-		if e.ID == id {
-			return e.Key.RevokedTag()
+		if e.ID == x.ID {
+			return d.UseTag(e.Key.RevokedTag(), x.PublicDigest)
 		}
 	}
-	return 0
+	return nil
 }
 
 // foreignTag reports whether a key at hand has a tag, or would have it revoked.
@@ -252,10 +256,7 @@ func (s *signer) keepSpare(ctx context.Context, x state.Spare) (*state.Document,
 			return errUnchanged
 		}
 		with := clone(d)
-		err := with.AddSpare(x)
-		if err == nil {
-			err = with.UseTag(revokedTag(s.box.known, x.ID), x.PublicDigest)
-		}
+		err := addSpare(with, x, s.box.known)
 		if errors.Is(err, state.ErrTagUsed) {
 			return errUnchanged
 		}

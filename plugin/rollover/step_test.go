@@ -41,14 +41,19 @@ func midRolls(t *testing.T) map[string]*world {
 		begin func(*world)
 		after time.Duration
 	}{
-		"quiet":              {func(*world) {}, time.Hour},
-		"key published":      {func(w *world) { w.command([]string{"roll", "ZSK"}) }, time.Hour},
-		"signatures move":    {func(w *world) { w.command([]string{"roll", "ZSK"}) }, day},
-		"DS swapped":         {func(w *world) { w.command([]string{"roll", "KSK"}) }, 4 * time.Hour},
-		"algorithm":          {func(w *world) { w.p.Algorithm = policy.ED25519 }, 9*day + 10*time.Hour},
-		"scheme":             {func(w *world) { w.p.Scheme = policy.SchemeCSK }, 3 * time.Hour},
-		"leaving":            {func(w *world) { w.p.Insecure = true }, 5 * time.Hour},
-		"emergency":          {func(w *world) { w.command([]string{"roll", "ZSK", "emergency"}) }, 70 * time.Minute},
+		"quiet":           {func(*world) {}, time.Hour},
+		"key published":   {func(w *world) { w.command([]string{"roll", "ZSK"}) }, time.Hour},
+		"signatures move": {func(w *world) { w.command([]string{"roll", "ZSK"}) }, day},
+		"DS swapped":      {func(w *world) { w.command([]string{"roll", "KSK"}) }, 4 * time.Hour},
+		"algorithm":       {func(w *world) { w.p.Algorithm = policy.ED25519 }, 9*day + 10*time.Hour},
+		"scheme":          {func(w *world) { w.p.Scheme = policy.SchemeCSK }, 3 * time.Hour},
+		"leaving":         {func(w *world) { w.p.Insecure = true }, 5 * time.Hour},
+		"emergency":       {func(w *world) { w.command([]string{"roll", "ZSK", "emergency"}) }, 70 * time.Minute},
+		"emergency in a roll": {func(w *world) {
+			w.command([]string{"roll", "ZSK"})
+			w.run(3 * time.Hour)
+			w.command([]string{"roll", "ZSK", "emergency"})
+		}, 5 * time.Minute},
 		"a key is purged":    {func(w *world) { w.command([]string{"roll", "KSK"}) }, 40 * day},
 		"decided, not shown": {func(w *world) { w.mute = true; w.command([]string{"roll", "ZSK"}) }, time.Hour},
 	} {
@@ -83,24 +88,24 @@ func TestStep_TwiceIsOnce(t *testing.T) {
 	}
 }
 
-// Between two moments that a plan names nothing changes.
+// Before the moment that a plan names nothing changes, unless something happens.
 func TestStep_TooEarlyChangesNothing(t *testing.T) {
 	for name, w := range midRolls(t) {
 		for range 40 {
 			plan := w.step()
-			next := plan.Wake
-			for _, e := range w.events() {
-				if e.After(w.now) && (next.IsZero() || e.Before(next)) {
+			next := w.now.Add(800 * day)
+			for _, e := range []time.Time{plan.Wake, w.ends} {
+				if e.After(w.now) && e.Before(next) {
 					next = e
 				}
 			}
-			for n := range 4 {
-				now := w.now.Add(next.Sub(w.now) * time.Duration(n) / 4)
+			for n := range 8 {
+				now := w.now.Add(next.Sub(w.now) * time.Duration(n) / 8)
 				if early := Step(now, w.p, w.facts(), w.set); early.Changed {
 					t.Fatalf("%s: at %s, before %s: %+v", name, moment(now), moment(next), early.Moves)
 				}
 			}
-			w.now = next
+			w.run(day / 3)
 		}
 	}
 }
@@ -131,12 +136,12 @@ func TestStep_LateOnlyDelays(t *testing.T) {
 			do    func()
 		}{
 			{40 * day, func() { w.command([]string{"roll", "ZSK"}) }},
-			{100 * day, func() { w.command([]string{"roll", "KSK"}) }},
-			{160 * day, func() { w.p.Algorithm = policy.ED25519 }},
-			{280 * day, func() { w.p.Scheme = policy.SchemeCSK }},
-			{400 * day, func() { w.p.Insecure = true }},
+			{60 * day, func() { w.command([]string{"roll", "KSK"}) }},
+			{80 * day, func() { w.p.Algorithm = policy.ED25519 }},
+			{120 * day, func() { w.p.Scheme = policy.SchemeCSK }},
+			{180 * day, func() { w.p.Insecure = true }},
 		}
-		for n := 0; w.now.Before(start.Add(500 * day)); n++ {
+		for n := 0; w.now.Before(start.Add(230 * day)); n++ {
 			for len(asked) > 0 && !w.now.Before(start.Add(asked[0].after)) {
 				asked[0].do()
 				asked = asked[1:]
@@ -289,6 +294,32 @@ func TestStep_EveryWaitHasAReason(t *testing.T) {
 		}
 		if n != want {
 			t.Errorf("%s: %d reasons for %d records", name, n, want)
+		}
+	}
+}
+
+// A hold that nobody wants any more is waited for too: what comes after it hangs
+// on it.
+func TestStep_WakesForEveryHold(t *testing.T) {
+	ksk, zsk := inService("ksk", policy.KSK), inService("zsk", policy.ZSK)
+	spreads := retired(inService("gone", policy.ZSK)).in(ZRRSIG, Rumoured, Hidden)
+	comes := retired(inService("gone", policy.KSK).in(DS, Hidden, Hidden)).in(DNSKEY, Rumoured, Hidden).in(KRRSIG, Rumoured, Hidden)
+	for r, k := range map[Record]Key{ZRRSIG: spreads, DNSKEY: comes} {
+		s := ours(ksk, zsk, k)
+		now, f := noon, Facts{Served: noon, Complete: noon}
+		for range 20 {
+			plan := Step(now, odd(), f, s)
+			if s = plan.KeySet; s.Keys[2].state(r) == Hidden {
+				break
+			}
+			if s.Pending() { // the driver serves it, and calls
+				plan.Wake = now.Add(time.Second)
+			}
+			if plan.Wake.IsZero() {
+				t.Errorf("%s is %s, to be %s, and nobody wakes", r, s.Keys[2].state(r), s.Keys[2].Records[r].Goal)
+				break
+			}
+			now, f.Served, f.Complete = plan.Wake, plan.Wake, plan.Wake
 		}
 	}
 }

@@ -140,7 +140,7 @@ func random(seed uint64) Setup {
 	for at := g.between(0, 20*day); at < s.For && len(s.Events) < 16; at += g.between(0, 40*day) {
 		e := g.event(at, &current, s)
 		s.Events = append(s.Events, e)
-		if current.Insecure { // a DS that comes and goes unseen is bound by that alone
+		if current.Insecure || at < 60*day { // a DS that was never seen and is withdrawn is gone by the policy's word alone
 			s.Parent.Spread = min(s.Parent.Spread, s.Policy.ParentPropagation)
 		}
 		if e.Kind == SetPolicy && current.Insecure && current.NoParent { // only operators know when validators have heard of it

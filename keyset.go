@@ -129,6 +129,9 @@ func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
 			"that one stays in force; touch the Corefile if this is the one to follow",
 			s.asOf.UTC().Format(time.RFC3339), doc.PolicyAsOf.Format(time.RFC3339)))
 	}
+	if zskOnly(doc) && t.policy.Insecure {
+		s.warnOnce("insecure on does nothing here: the private key of the KSK is elsewhere, and whoever has it takes the zone out of DNSSEC")
+	}
 	s.countKeys(&doc.KeySet)
 	metrics.Roll(s.zone, s.view, gauges(t.plan, f.Freeze != "" || doc.KeySet.Hold != nil))
 	s.follow(doc, t.plan, f.Parent)

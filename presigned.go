@@ -108,3 +108,19 @@ func inSet(k *rollover.Key, in bool, now time.Time) {
 	}
 	*k.Status(rollover.DNSKEY), *k.Status(rollover.ZRRSIG) = status, status
 }
+
+// forget drops ZSKs that have been out of the source's DNSKEY set for so long;
+// zero: none. Where the KSK is here a step does that.
+func forget(doc *state.Document, purge time.Duration, now time.Time) {
+	if purge <= 0 {
+		return
+	}
+	set := doc.KeySet.Clone()
+	set.Keys = slices.DeleteFunc(set.Keys, func(k rollover.Key) bool {
+		signs := slices.ContainsFunc(doc.Generations, func(g state.Generation) bool { return slices.Contains(g.ZSKs, k.ID) })
+		return !signs && k.Gone() && !k.Removed.IsZero() && !k.Removed.Add(purge).After(now)
+	})
+	if len(set.Keys) < len(doc.KeySet.Keys) {
+		doc.SetKeys(set)
+	}
+}

@@ -67,6 +67,9 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 	}
 	t.facts = facts(d, w)
 	if zskOnly(d) {
+		if !frozen {
+			forget(d, t.policy.PurgeKeys, w.now)
+		}
 		t.plan.KeySet = d.KeySet // whoever has the KSK says what its ZSKs do
 	} else {
 		t.plan = rollover.Step(w.now, t.policy, t.facts, d.KeySet)
@@ -167,6 +170,9 @@ func bitsOf(p *policy.Policy, r policy.Role) *int {
 // that are there no more.
 func complete(d *state.Document, entries []keystore.Entry, now time.Time) {
 	for _, e := range entries {
+		if x := d.Spare(e.ID); x != nil && e.Err == nil && x.Bits == 0 && x.Algorithm.RSA() {
+			x.Bits = e.Key.Bits() // as it was noted by an earlier version
+		}
 		k := d.Key(e.ID)
 		if e.Err != nil || k == nil {
 			continue

@@ -41,7 +41,12 @@ func (p *place) spare(s *signer, role policy.Role) state.Spare {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return state.Spare{ID: e.ID, Role: role, Algorithm: p.policy.Algorithm, Tag: e.Key.Tag, PublicDigest: e.Key.PublicDigest(), Created: s.clock.now()}
+	return p.spareOf(e)
+}
+
+func (p *place) spareOf(e keystore.Entry) state.Spare {
+	return state.Spare{ID: e.ID, Role: e.Key.Role, Algorithm: e.Key.Algorithm, Tag: e.Key.Tag,
+		PublicDigest: e.Key.PublicDigest(), Created: e.Timing.Created}
 }
 
 // A key that is one too many for a view is left alone if another view has it.

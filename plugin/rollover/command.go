@@ -148,9 +148,12 @@ func (s *KeySet) canRoll(o Order, role policy.Role) error {
 // HoldAll has nothing move until Resume. Signatures are kept fresh.
 func (s *KeySet) HoldAll(o Order) (Entry, error) {
 	e := o.entry("hold", "")
-	if s.Hold != nil {
+	switch {
+	case s.Hold != nil:
 		e.Unchanged = true
 		return e, nil
+	case s.signedElsewhere():
+		return e, &Refusal{Why: elsewhere}
 	}
 	s.Hold = &Hold{Since: o.At, Why: o.Why}
 	return e, nil

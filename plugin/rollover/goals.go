@@ -313,7 +313,7 @@ func (k *Key) standby() bool {
 func (st *step) busy(role policy.Role) string {
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
-		if !shareDuty(k.Role, role) || k.Foreign {
+		if !shareDuty(k.Role, role) || k.Foreign || st.orphaned(k) {
 			continue
 		}
 		for r := range records {
@@ -327,6 +327,14 @@ func (st *step) busy(role policy.Role) string {
 		}
 	}
 	return ""
+}
+
+// orphaned reports whether a key retires and nothing in service does what it
+// did: it waits for the roll that is asked about, not the other way round.
+func (st *step) orphaned(k *Key) bool {
+	return !k.Retired.IsZero() && !slices.ContainsFunc(st.set.Keys, func(o Key) bool {
+		return o.InService() && shareDuty(o.Role, k.Role)
+	})
 }
 
 // inZone counts the keys of which a record is somewhere, or to come.

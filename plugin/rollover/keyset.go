@@ -107,16 +107,21 @@ func (l *Longest) Serve(now time.Time, ttl uint32) {
 	l.note(now, ttl)
 }
 
+// remembered is how long a TTL is remembered after no cache has anything taken
+// under it any more: At is asked of moments before now, for servers that lag
+// and for safeties.
+const remembered = 30 * 24 * time.Hour
+
 func (l *Longest) note(now time.Time, ttl uint32) {
 	until := now.Add(time.Duration(ttl) * time.Second)
-	if l.Less > 0 && now.After(l.Until) {
+	if l.Less > 0 && now.After(l.Until.Add(remembered)) {
 		l.Most, l.Until, l.Less, l.LessUntil = l.Less, l.LessUntil, 0, time.Time{}
 	}
 	switch {
 	case ttl >= l.Most:
 		l.Most = ttl
 		l.Until = later(l.Until, until)
-	case now.After(l.Until):
+	case now.After(l.Until.Add(remembered)):
 		l.Most, l.Until = ttl, until
 	default:
 		l.Less = max(l.Less, ttl)
@@ -126,8 +131,14 @@ func (l *Longest) note(now time.Time, ttl uint32) {
 
 // At returns the longest TTL that counts at a moment.
 func (l Longest) At(now time.Time) time.Duration {
-	l.note(now, l.TTL)
-	return time.Duration(max(l.Most, l.TTL)) * time.Second
+	ttl := l.TTL
+	if !now.After(l.LessUntil) {
+		ttl = max(ttl, l.Less)
+	}
+	if !now.After(l.Until) {
+		ttl = max(ttl, l.Most)
+	}
+	return time.Duration(ttl) * time.Second
 }
 
 // later returns the later of two moments.

@@ -159,8 +159,8 @@ func (st *step) delegation(k *Key, at time.Time, has, lacks, unknown int) {
 		k.Insisted = !agreed
 		return
 	}
-	if s := k.Records[DS]; s.Pending || at.Before(s.Since) {
-		return // what was seen before a move is no answer to it
+	if s := k.Records[DS]; s.Pending || at.Before(s.Since) || at.Before(later(k.DSSeen, k.DSGone)) {
+		return // what was seen before a move, or before what is known, is no answer to it
 	}
 	if has > 0 {
 		k.DSGone = time.Time{}
@@ -200,7 +200,7 @@ func (st *step) acted(k *Key, at time.Time) bool {
 	}
 	wanted := st.set.Delegated()
 	if len(wanted) == 0 || st.f.Parent.bare() {
-		return !at.Before(s.Since.Add(st.p.ParentPropagation))
+		return !at.Before(s.Since.Add(st.p.ZonePropagation + st.p.ParentPropagation))
 	}
 	return !slices.ContainsFunc(st.f.Parent.Servers, func(o Server) bool {
 		return !slices.ContainsFunc(o.Keys, func(id string) bool { return slices.Contains(wanted, id) })

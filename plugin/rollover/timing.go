@@ -1,6 +1,7 @@
 package rollover
 
 import (
+	"slices"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
@@ -87,8 +88,22 @@ func (t timing) shown(k *Key, r Record, f *Facts) time.Time {
 	case DS: // DprpP + TTLds from when the last server had it
 		return t.delegated(k, since, safety)
 	}
-	// Ipub = Dprp + TTLkey; signatures over the set travel with it.
-	return since.Add(t.p.ZonePropagation + t.ttlKey(safety) + safety)
+	// Ipub = Dprp + TTLkey; signatures over the set travel with it. Where there may
+	// have been no DNSKEY set, caches may keep that as long as anything of the zone
+	// (RFC 2308 section 5).
+	ttl := t.ttlKey(safety)
+	if !t.s.keyed(k, since) {
+		ttl = max(ttl, t.ttlSig(safety))
+	}
+	return since.Add(t.p.ZonePropagation + ttl + safety)
+}
+
+// keyed reports whether every cache had a DNSKEY set without a key at a moment.
+func (s *KeySet) keyed(k *Key, at time.Time) bool {
+	return slices.ContainsFunc(s.Keys, func(o Key) bool {
+		st := o.Records[DNSKEY]
+		return o.ID != k.ID && st.State == Omnipresent && !st.Since.After(at)
+	})
 }
 
 func (t timing) delegated(k *Key, since time.Time, safety time.Duration) time.Time {

@@ -3,16 +3,50 @@ package rollover
 import (
 	"testing"
 	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
 )
 
+// BenchmarkStep is a Step of a zone in which nothing happens, of one in the
+// middle of rolls, and of ones that settle and move.
 func BenchmarkStep(b *testing.B) {
-	w := newWorld()
-	w.run(30 * 24 * time.Hour)
-	w.set.Requests = append(w.set.Requests, Request{Role: w.p.Roles()[1], At: w.now})
-	w.run(10 * time.Hour)
-	f := w.facts()
-	b.ReportAllocs()
-	for b.Loop() {
-		Step(w.now, w.p, f, w.set)
+	roll := func(w *world) { w.command([]string{"roll", "ZSK"}); w.command([]string{"roll", "KSK"}) }
+	for _, c := range []struct {
+		name  string
+		begin func(*world)
+		after time.Duration // until the step
+		moves int           // of the step, at least
+	}{
+		{"quiet", func(*world) {}, time.Hour, 0},
+		{"rolls", roll, time.Hour, 0},
+		{"signatures move", roll, 2 * day, 0},
+		{"begins", roll, 0, 5},
+		{"settles and moves", roll, 125 * time.Minute, 5},
+		{"algorithm settles and moves", func(w *world) { w.p.Algorithm = policy.ED25519 }, 9*day + 3*time.Hour, 4},
+		{"unsigns", func(w *world) { w.p.Insecure = true }, 2 * day, 5},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			now, p, f, s, moves := widest(c.begin, c.after)
+			if moves < c.moves {
+				b.Fatalf("the step has %d moves", moves)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				Step(now, p, f, s)
+			}
+		})
 	}
+}
+
+// widest returns what the step is given that has the most moves within a time.
+func widest(begin func(*world), within time.Duration) (now time.Time, p policy.Policy, f Facts, s KeySet, moves int) {
+	w := quiet()
+	begin(w)
+	w.watch = func(before KeySet, facts Facts, plan Plan) {
+		if len(plan.Moves) >= moves {
+			now, p, f, s, moves = w.now, w.p, facts, before.Clone(), len(plan.Moves)
+		}
+	}
+	w.run(within)
+	return now, p, f, s, moves
 }

@@ -3,21 +3,33 @@ package rollover
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
 )
 
-// quiet returns a world whose zone has been signed for a month, and whose keys
-// roll when asked.
-func quiet() *world {
+// quietMonth is a month in the life of a zone whose keys roll when asked.
+var quietMonth = sync.OnceValue(func() *world {
 	w := newWorld()
 	w.lookGap = 6 * time.Hour
 	w.p.ZSKLifetime = 0
 	w.run(30 * day)
 	w.log = nil
 	return w
+})
+
+// quiet returns a world whose zone has been signed for a month, and whose keys
+// roll when asked.
+func quiet() *world {
+	w := *quietMonth()
+	w.set, w.pool, w.servers = w.set.Clone(), slices.Clone(w.pool), slices.Clone(w.servers)
+	for i, s := range w.servers {
+		c := *s
+		w.servers[i] = &c
+	}
+	return &w
 }
 
 // must gives an operator's command.

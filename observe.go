@@ -57,6 +57,7 @@ type watch struct {
 	old      bool      // the zone had been published before the start
 	checked  bool      // the first look was made
 	answered bool      // a server answered since the start
+	told     bool      // the zone's servers told which keys they show
 	strange  string    // why the state may be one of the past
 	trusted  bool      // an operator said that it is not
 	seen     rollover.Observation
@@ -105,7 +106,7 @@ func (w *watch) takeOver(from *watch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen, w.raw, w.lost, w.answered = from.seen, from.raw, from.lost, from.answered
-	w.began, w.old, w.checked, w.strange, w.trusted = from.began, from.old, from.checked, from.strange, from.trusted
+	w.began, w.old, w.checked, w.told, w.strange, w.trusted = from.began, from.old, from.checked, from.told, from.strange, from.trusted
 }
 
 // begin notes when a zone is first worked on, and whether it had been published
@@ -211,11 +212,11 @@ func (w *watch) look(ctx context.Context) (next time.Time) {
 		return time.Time{}
 	}
 	w.looking = true
-	check := w.old && !w.trusted && (!w.checked || w.strange != "")
+	check := w.old && !w.trusted && (!w.told || w.strange != "")
 	w.mu.Unlock()
 	bounded, cancel := context.WithTimeout(ctx, lookDeadline)
 	defer cancel()
-	var strange <-chan string
+	var strange <-chan comparison
 	if check {
 		strange = w.compare(ctx)
 	}
@@ -237,12 +238,13 @@ func (w *watch) take(raw parent.Look, err error) (next time.Time) {
 	before, first := w.seen, !w.checked
 	seen, lost := w.observation(raw, err, now)
 	w.looking, w.checked = false, true
-	w.answered = w.answered || lost == "" || slices.ContainsFunc(seen.Servers, func(s rollover.Server) bool { return s.Err == "" })
+	w.answered = w.answered || slices.ContainsFunc(seen.Servers, func(s rollover.Server) bool { return s.Err == "" })
 	changed := observedAnew(before, seen)
 	if changed && !first {
 		w.tries = 0
 	}
-	seen.Next = now.Add(paceOf(w.policy).next(w.zone, w.waits != "" || w.strange != "" || lost != "", w.tries))
+	waiting := w.waits != "" || w.strange != "" || lost != "" || w.old && !w.answered
+	seen.Next = now.Add(paceOf(w.policy).next(w.zone, waiting, w.tries))
 	w.tries++
 	w.seen, w.lost = seen, lost
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,39 +19,48 @@ import (
 // zone is signed today. What the zone's other servers show tells: it is compared
 // after each start of a zone that was published before.
 
-// compare asks the zone's servers for its keys, and sends why the state is not
-// to be trusted; empty: nothing speaks against it.
-func (w *watch) compare(ctx context.Context) <-chan string {
-	out := make(chan string, 1)
+// comparison is what the zone's servers show, held against the state.
+type comparison struct {
+	told    bool   // a server told what it shows, or nobody in the world is led to any
+	all     bool   // every server told
+	strange string // why the state is not to be trusted; empty: nothing speaks against it
+}
+
+// compare asks the zone's servers for its keys, and sends what that says about
+// the state.
+func (w *watch) compare(ctx context.Context) <-chan comparison {
+	out := make(chan comparison, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, lookDeadline)
 		defer cancel()
 		published, err := w.ask.DNSKEY(ctx, w.zone)
-		if err != nil { // nobody is led to the zone, or nobody tells: nothing is known
-			out <- ""
+		if err != nil {
+			out <- comparison{told: errors.Is(err, parent.ErrNotDelegated)}
 			return
 		}
-		out <- w.strangers(published)
+		tells := func(c parent.Copy) bool { return c.Err == nil }
+		silent := func(c parent.Copy) bool { return c.Err != nil }
+		out <- comparison{slices.ContainsFunc(published.Copies, tells), !slices.ContainsFunc(published.Copies, silent), w.strangers(published)}
 	}()
 	return out
 }
 
 // await takes the outcome of a comparison. If it is long in coming, keys go on
 // meanwhile.
-func (w *watch) await(ctx context.Context, from <-chan string) {
+func (w *watch) await(ctx context.Context, from <-chan comparison) {
 	around := w.policy.DSTTL + w.policy.ParentPropagation
 	wait := time.NewTimer(clamp(around/4, time.Second, lookDeadline))
 	defer wait.Stop()
 	select {
-	case why := <-from:
-		w.setStrange(why)
+	case c := <-from:
+		w.compared(c)
 	case <-ctx.Done():
 	case <-wait.C:
 		go func() {
 			select {
-			case why := <-from:
-				w.setStrange(why)
-				if why != "" {
+			case c := <-from:
+				w.compared(c)
+				if c.strange != "" {
 					w.wake()
 				}
 			case <-ctx.Done():
@@ -59,11 +69,16 @@ func (w *watch) await(ctx context.Context, from <-chan string) {
 	}
 }
 
-// setStrange notes why the state is not to be trusted, or that it is again.
-func (w *watch) setStrange(why string) {
+// compared notes why the state is not to be trusted, or that it is again: for
+// that every server has to tell. Until one does, the next look asks again.
+func (w *watch) compared(c comparison) {
 	w.mu.Lock()
 	before := w.strange
-	w.strange = why
+	if c.strange != "" || c.all {
+		w.strange = c.strange
+	}
+	w.told = w.told || c.told
+	why := w.strange
 	w.mu.Unlock()
 	switch {
 	case why != "" && before == "":

@@ -22,6 +22,7 @@ type beyond struct {
 	localFault string                  // why there is no such parent, as it was told last
 	begun      rollover.KeySet         // before the keys were looked at by this process
 	reminded   bool                    // of DS records that the parent was to have at the start
+	listening  bool                    // it is looked whether another instance has changed the state; under the loop's lock
 }
 
 // prospect is what was known of the world when a zone's keys were looked at last.

@@ -41,6 +41,7 @@ type loop struct {
 	wake    chan struct{}
 	room    chan struct{}
 	errands chan struct{}  // looks at parents, and messages to them, under way
+	ears    chan struct{}  // looks at the store for changes of other instances, under way
 	done    sync.WaitGroup // the loop itself and the passes
 
 	mu      sync.Mutex
@@ -58,6 +59,7 @@ func newLoop() *loop {
 		wake:    make(chan struct{}, 1),
 		room:    make(chan struct{}, maxPasses),
 		errands: make(chan struct{}, maxLooks),
+		ears:    make(chan struct{}, maxLooks),
 		byName:  map[string]*signer{},
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
@@ -147,19 +149,23 @@ func (l *loop) rest(now time.Time) time.Duration {
 // held.
 func (l *loop) listen(s *signer, now time.Time) {
 	l.agenda.Set(s.label(), workNews, now.Add(max(s.policy.ZonePropagation/2, time.Second)))
-	if s.busy {
+	if s.busy || s.listening {
 		return
 	}
+	s.listening = true
 	l.done.Go(func() {
 		select {
-		case l.errands <- struct{}{}:
-			defer func() { <-l.errands }()
+		case l.ears <- struct{}{}: // not errands: parents that do not answer take long
+			defer func() { <-l.ears }()
 		case <-l.ctx.Done():
 			return
 		}
 		if s.docs.news(l.ctx) {
 			l.ask(s)
 		}
+		l.mu.Lock()
+		s.listening = false
+		l.mu.Unlock()
 	})
 }
 

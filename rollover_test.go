@@ -11,6 +11,7 @@ import (
 
 	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/store/memory"
 )
 
@@ -363,5 +364,40 @@ func TestPolicyChange_SpreadsOverAPeriod(t *testing.T) {
 			t.Errorf("%d generations after a period, want 1", n)
 		}
 		s.mustServe(t)
+	})
+}
+
+// What other instances have changed is noticed in its time, also while parents do
+// not answer; and a zone looks for that once at a time.
+func TestLoop_NewsDoNotWaitForParents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		s := p.start(t)
+		defer s.loop.stop()
+		for range maxLooks {
+			s.loop.errands <- struct{}{} // each of them waits for a parent
+		}
+		if _, err := p.signer().order(t.Context(), byTest, (*rollover.KeySet).HoldAll); err == nil {
+			t.Fatal("an order was taken before the first pass")
+		}
+		other := p.signer()
+		other.mustRun(t)
+		if _, err := other.order(t.Context(), byTest, (*rollover.KeySet).HoldAll); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(p.policy.ZonePropagation)
+		synctest.Wait()
+		if l := s.life.Load(); l.doc.KeySet.Hold == nil {
+			t.Error("the other instance's order is not known")
+		}
+		release, loads := make(chan struct{}), 0
+		p.memory.SetHooks(memory.Hooks{Before: func(memory.Op, string) error { loads++; <-release; return nil }})
+		time.Sleep(10 * p.policy.ZonePropagation)
+		synctest.Wait()
+		p.memory.SetHooks(memory.Hooks{})
+		close(release)
+		if loads != 1 {
+			t.Errorf("%d looks at the store, of which none had come to an end", loads)
+		}
 	})
 }

@@ -87,12 +87,12 @@ func (s *KeySet) Roll(o Order, role policy.Role, emergency bool) (Entry, error) 
 		return e, err
 	}
 	same := func(r Request) bool { return r.Role == role }
-	begun := func(k Key) bool { return k.Role == role && s.replacedSince(&k, o.At) }
+	begun := func(k *Key) bool { return k.Role == role && s.replacedSince(k, o.At) }
 	switch at := slices.IndexFunc(s.Requests, same); {
 	case at >= 0 && emergency && !s.Requests[at].Emergency:
 		s.Requests[at].Emergency = true
 		s.Requests[at].Why = o.Why
-	case at >= 0 || slices.ContainsFunc(s.Keys, begun):
+	case at >= 0 || s.has(begun):
 		e.Unchanged = true
 	default:
 		s.Requests = append(s.Requests, Request{Role: role, Emergency: emergency, At: o.At, Why: o.Why})
@@ -133,13 +133,13 @@ func (s *KeySet) canRoll(o Order, role policy.Role) error {
 	if !slices.Contains(o.Policy.Roles(), role) {
 		return refuse("the zone has no %s: under scheme %s its keys are %v", role, o.Policy.Scheme, o.Policy.Roles())
 	}
-	any := slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Role == role && !k.Gone() })
+	any := s.has(func(k *Key) bool { return k.Role == role && !k.Gone() })
 	switch {
 	case s.signedElsewhere():
 		return refuse(elsewhere)
 	case !any:
 		return refuse("the zone has no %s yet: its first one is still to be made", role)
-	case !slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Role == role && !k.Gone() && !k.Foreign }):
+	case !s.has(func(k *Key) bool { return k.Role == role && !k.Gone() && !k.Foreign }):
 		return refuse("the private key of the %s is elsewhere: its successor is made there", role)
 	}
 	return nil

@@ -72,7 +72,7 @@ func (s *KeySet) deletable(k *Key, at time.Time, p policy.Policy) *Refusal {
 	switch {
 	case k.Foreign:
 		return &Refusal{Why: "its private key is elsewhere: whoever has that takes the key out of the zone"}
-	case !slices.ContainsFunc(s.Keys, func(o Key) bool {
+	case !s.has(func(o *Key) bool {
 		return o.ID != k.ID && !o.Foreign && o.Role.SignsDNSKEY() && o.stays(at)
 	}):
 		return &Refusal{Why: "no other KSK or CSK with its private key here would remain to sign the DNSKEY set: " +
@@ -93,7 +93,7 @@ func (k *Key) stays(at time.Time) bool {
 // covered reports whether other keys do all that a key is for.
 func (s *KeySet) covered(k *Key, at time.Time) bool {
 	does := func(has func(policy.Role) bool) bool {
-		return !has(k.Role) || slices.ContainsFunc(s.Keys, func(o Key) bool { return o.ID != k.ID && has(o.Role) && o.stays(at) })
+		return !has(k.Role) || s.has(func(o *Key) bool { return o.ID != k.ID && has(o.Role) && o.stays(at) })
 	}
 	return does(policy.Role.SignsDNSKEY) && does(policy.Role.SignsZone)
 }
@@ -140,11 +140,11 @@ func (s *KeySet) DNSKEYOnly(o Order, id string, on bool) (Entry, error) {
 
 // idle reports why a key cannot be DNSKEY only.
 func (s *KeySet) idle(k *Key, o Order) *Refusal {
-	chained := func(c Key) bool {
+	chained := func(c *Key) bool {
 		return c.ID != k.ID && c.Records[DS].Goal == Omnipresent && c.state(DS) == Omnipresent && c.stays(o.At)
 	}
 	switch {
-	case k.state(DS) != Hidden && !slices.ContainsFunc(s.Keys, chained):
+	case k.state(DS) != Hidden && !s.has(chained):
 		return &Refusal{Why: fmt.Sprintf("it is the last %s that has a DS: roll the key instead, "+
 			"or wait until the DS of its successor is in every cache", k.Role)}
 	case !slices.Contains(o.Policy.Roles(), k.Role) && !s.covered(k, o.At):

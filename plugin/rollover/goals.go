@@ -99,7 +99,7 @@ func (st *step) retireSpare(satisfied bool) (changed bool) {
 		if k.Foreign || !k.Retired.IsZero() || k.Retire.IsZero() || k.Retire.After(st.now) {
 			continue
 		}
-		spare := !k.InService() || satisfied && !st.fits(k) || slices.ContainsFunc(st.set.Keys, func(o Key) bool {
+		spare := !k.InService() || satisfied && !st.fits(k) || st.set.has(func(o *Key) bool {
 			return o.ID != k.ID && o.Role == k.Role && o.Algorithm == k.Algorithm && o.InService() && o.Retire.IsZero()
 		})
 		if spare {
@@ -332,7 +332,7 @@ func (st *step) busy(role policy.Role) string {
 // orphaned reports whether a key retires and nothing in service does what it
 // did: it waits for the roll that is asked about, not the other way round.
 func (st *step) orphaned(k *Key) bool {
-	return !k.Retired.IsZero() && !slices.ContainsFunc(st.set.Keys, func(o Key) bool {
+	return !k.Retired.IsZero() && !st.set.has(func(o *Key) bool {
 		return o.InService() && shareDuty(o.Role, k.Role)
 	})
 }

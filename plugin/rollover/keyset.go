@@ -182,10 +182,22 @@ type KeySet struct {
 // Key returns the key with an ID, to be read and changed in place; nil when
 // there is none.
 func (s *KeySet) Key(id string) *Key {
-	if i := slices.IndexFunc(s.Keys, func(k Key) bool { return k.ID == id }); i >= 0 {
-		return &s.Keys[i]
+	for i := range s.Keys {
+		if s.Keys[i].ID == id {
+			return &s.Keys[i]
+		}
 	}
 	return nil
+}
+
+// has reports whether there is a key for which f holds.
+func (s *KeySet) has(f func(*Key) bool) bool {
+	for i := range s.Keys {
+		if f(&s.Keys[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // Clone returns a copy that shares nothing that a change would touch.
@@ -258,7 +270,7 @@ func (s *KeySet) Delegated() []string { return s.shown(DS) }
 // Withdrawn reports whether the parent is asked to have no DS at all (RFC 8078
 // section 4): no DS is wanted, and some may still be there.
 func (s *KeySet) Withdrawn() bool {
-	return len(s.Delegated()) == 0 && slices.ContainsFunc(s.Keys, func(k Key) bool { return k.state(DS) == Unretentive })
+	return len(s.Delegated()) == 0 && s.has(func(k *Key) bool { return k.state(DS) == Unretentive })
 }
 
 // Signed reports whether the zone is to be served signed.
@@ -266,7 +278,7 @@ func (s *KeySet) Signed() bool { return len(s.Published()) > 0 || len(s.ZoneSign
 
 // Pending reports whether a move has been decided and not been seen served.
 func (s *KeySet) Pending() bool {
-	return slices.ContainsFunc(s.Keys, func(k Key) bool {
+	return s.has(func(k *Key) bool {
 		return slices.ContainsFunc(k.Records[:], func(s Status) bool { return s.Pending })
 	})
 }

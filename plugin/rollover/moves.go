@@ -38,13 +38,13 @@ func (st *step) move() bool {
 		if len(a.changes) == 0 || a.resigns && !a.unwatched && !st.mayResign() || st.f.Unsure != "" && st.hangsOnDS(a) {
 			continue
 		}
-		next := st.set.Clone()
+		next := st.trial()
 		for _, c := range a.changes {
 			s := next.Key(c.key).Status(c.record)
 			s.State, s.Since, s.Pending = c.to, st.now, true
 		}
-		if ok, _ := allowed(&st.set, &next, st.p.Insecure, a.unwatched, st.off); ok {
-			st.make(a, next)
+		if ok, _ := allowed(&st.set, next, st.p.Insecure, a.unwatched, st.off); ok {
+			st.make(a)
 			return true
 		}
 	}
@@ -94,7 +94,7 @@ func tags(list []uint16) string {
 // strangers reports whether the parent vouches for other keys and none of ours.
 func (st *step) strangers() bool {
 	o := &st.f.Parent
-	return !st.p.NoParent && len(o.Unknown) > 0 && !slices.ContainsFunc(st.set.Keys, func(k Key) bool {
+	return !st.p.NoParent && len(o.Unknown) > 0 && !st.set.has(func(k *Key) bool {
 		has, _, _ := o.count(k.ID)
 		return has > 0
 	})
@@ -104,12 +104,12 @@ func (st *step) strangers() bool {
 // move to the ones before.
 func (st *step) mayResign() bool { return !st.f.Complete.IsZero() }
 
-// make takes over what an attempt came to.
-func (st *step) make(a attempt, next KeySet) {
+// make makes the changes of an attempt that was tried.
+func (st *step) make(a attempt) {
 	for _, c := range a.changes {
 		st.tell(c.key, c.record.String(), st.set.Key(c.key).state(c.record).String(), c.to.String(), a.why)
 	}
-	st.set = next
+	st.set.Keys, st.tried.Keys = st.tried.Keys, st.set.Keys
 	for _, c := range a.changes {
 		k := st.set.Key(c.key)
 		k.began(c, st.now)
@@ -191,7 +191,7 @@ func (st *step) begin() attempt {
 
 // leave unsigns a zone whose keys are all to go: everything at once.
 func (st *step) leave() attempt {
-	wanted := slices.ContainsFunc(st.set.Keys, func(k Key) bool {
+	wanted := st.set.has(func(k *Key) bool {
 		return slices.ContainsFunc(k.Records[:], func(s Status) bool { return s.Goal == Omnipresent })
 	})
 	if !st.p.Insecure || !st.unwatched() || wanted {
@@ -203,7 +203,7 @@ func (st *step) leave() attempt {
 
 // unwatched reports whether no validator can have a DS of the zone.
 func (st *step) unwatched() bool {
-	return !slices.ContainsFunc(st.set.Keys, func(k Key) bool { return k.state(DS) != Hidden })
+	return !st.set.has(func(k *Key) bool { return k.state(DS) != Hidden })
 }
 
 // publish shows the DNSKEYs of an algorithm, with their signatures over the set:
@@ -233,7 +233,7 @@ func (st *step) sign(a policy.Algorithm) attempt {
 	retiring := st.each(Unretentive, func(k *Key, r Record) bool {
 		return k.Algorithm == a && r == ZRRSIG && k.state(ZRRSIG) == Omnipresent
 	})
-	seen := slices.ContainsFunc(st.set.Keys, func(k Key) bool { return k.Algorithm == a && k.state(DNSKEY) != Hidden })
+	seen := st.set.has(func(k *Key) bool { return k.Algorithm == a && k.state(DNSKEY) != Hidden })
 	switch {
 	case len(fresh) == 0 && st.signer(a):
 		return attempt{changes: retiring, why: "another key's signatures are known to every cache", resigns: true}
@@ -251,14 +251,14 @@ func (st *step) sign(a policy.Algorithm) attempt {
 
 // signer reports whether a key of an algorithm is known to sign, and stays.
 func (st *step) signer(a policy.Algorithm) bool {
-	return slices.ContainsFunc(st.set.Keys, func(k Key) bool {
-		return k.Algorithm == a && k.Records[ZRRSIG].Goal == Omnipresent && signed([]*Key{&k})
+	return st.set.has(func(k *Key) bool {
+		return k.Algorithm == a && k.Records[ZRRSIG].Goal == Omnipresent && signed([]*Key{k})
 	})
 }
 
 // signing reports whether a key of an algorithm has signatures in the zone.
 func (st *step) signing(a policy.Algorithm) bool {
-	return slices.ContainsFunc(st.set.Keys, func(k Key) bool { return k.Algorithm == a && k.state(ZRRSIG) != Hidden })
+	return st.set.has(func(k *Key) bool { return k.Algorithm == a && k.state(ZRRSIG) != Hidden })
 }
 
 // unpublish withdraws DNSKEYs for which nothing stands any more, one by one; the
@@ -268,7 +268,7 @@ func (st *step) unpublish(a policy.Algorithm) []attempt {
 		return k.Algorithm == a && (r == DNSKEY || r == KRRSIG) && k.state(DS) == Hidden && k.state(ZRRSIG) == Hidden
 	})
 	list := apart(idle, "no cache has anything that needs it")
-	stays := slices.ContainsFunc(st.set.Keys, func(k Key) bool {
+	stays := st.set.has(func(k *Key) bool {
 		return k.Algorithm == a && k.state(DNSKEY) != Hidden && (k.Records[DNSKEY].Goal != Hidden || k.state(DS) != Hidden)
 	})
 	if stays {
@@ -308,7 +308,7 @@ func (st *step) delegate() []attempt {
 // revokes the old (RFC 5011): nobody swaps them.
 func (st *step) anchors(fresh, old []change) []attempt {
 	fresh = slices.DeleteFunc(fresh, func(c change) bool { return !leads(st.set.Key(c.key)) })
-	if !slices.ContainsFunc(st.set.Keys, func(k Key) bool {
+	if !st.set.has(func(k *Key) bool {
 		return k.Records[DS].Settled() && k.Records[DS].Goal == Omnipresent
 	}) {
 		old = nil

@@ -9,6 +9,7 @@ import (
 
 // explain fills the plan's Reasons and Wake from the key set as it has become.
 func (st *step) explain() {
+	st.plan.Reasons = make([]Reason, 0, int(records)*len(st.set.Keys)+len(st.standing))
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
 		for r := range records {

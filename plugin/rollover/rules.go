@@ -137,48 +137,52 @@ type broken struct {
 // judge returns the rules that do not hold for a key set. Insecure says that
 // the row of that name counts: nobody validates while every DS is Hidden.
 func judge(s *KeySet, leaving, insecure bool, off string) (list []broken) {
-	none := !slices.ContainsFunc(s.Keys, func(k Key) bool { return k.state(DS) != Hidden })
+	none := !s.has(func(k *Key) bool { return k.state(DS) != Hidden })
 	if insecure && none {
 		return nil
 	}
 	if !none && !leaving && len(s.Delegated()) == 0 && off != secureRule {
 		list = append(list, broken{secureRule, 0})
 	}
+	groups := byAlgorithm(s)
 	for _, r := range rules {
-		if r.name == off {
-			continue
-		}
-		for algorithm, keys := range byAlgorithm(s, r.of) {
+		for _, keys := range groups {
+			if r.name == off || !slices.ContainsFunc(keys, func(k *Key) bool { return k.state(r.of) != Hidden }) {
+				continue
+			}
 			if !slices.ContainsFunc(r.rows, func(w row) bool { return w.holds(keys) }) {
-				list = append(list, broken{r.name, algorithm})
+				list = append(list, broken{r.name, keys[0].Algorithm})
 			}
 		}
 	}
 	return list
 }
 
-// byAlgorithm returns the keys of each algorithm of which a record is not Hidden.
-func byAlgorithm(s *KeySet, r Record) map[policy.Algorithm][]*Key {
-	all := map[policy.Algorithm][]*Key{}
+// byAlgorithm returns the keys of each algorithm.
+func byAlgorithm(s *KeySet) (groups [][]*Key) {
+	all := make([]*Key, len(s.Keys))
 	for i := range s.Keys {
-		if s.Keys[i].state(r) != Hidden {
-			all[s.Keys[i].Algorithm] = nil
+		all[i] = &s.Keys[i]
+	}
+	slices.SortStableFunc(all, func(a, b *Key) int { return int(a.Algorithm) - int(b.Algorithm) })
+	for begin, end := 0, 1; end <= len(all); end++ {
+		if end == len(all) || all[end].Algorithm != all[begin].Algorithm {
+			groups = append(groups, all[begin:end])
+			begin = end
 		}
 	}
-	for i := range s.Keys {
-		k := &s.Keys[i]
-		if _, ok := all[k.Algorithm]; ok {
-			all[k.Algorithm] = append(all[k.Algorithm], k)
-		}
-	}
-	return all
+	return groups
 }
 
 // allowed reports whether a key set may become another, and which rule forbids
 // it. What is broken already does not block the way: that may be the way out.
 func allowed(now, next *KeySet, leaving, insecure bool, off string) (ok bool, why broken) {
+	list := judge(next, leaving, insecure, off)
+	if len(list) == 0 {
+		return true, broken{}
+	}
 	was := judge(now, leaving, true, off)
-	for _, b := range judge(next, leaving, insecure, off) {
+	for _, b := range list {
 		if !slices.Contains(was, b) {
 			return false, b
 		}

@@ -30,20 +30,21 @@ func StepWithout(off string, now time.Time, p policy.Policy, f Facts, s KeySet) 
 	st := &step{now: now.UTC(), p: p, f: f, off: off, set: s.Clone()}
 	st.run()
 	st.plan.KeySet = st.set
-	st.plan.Changed = !reflect.DeepEqual(st.set, s.Clone())
+	st.plan.Changed = !reflect.DeepEqual(st.set, s)
 	st.explain()
 	return st.plan
 }
 
 // step is a Step under way.
 type step struct {
-	now  time.Time
-	p    policy.Policy
-	f    Facts
-	off  string // rule that is switched off
-	set  KeySet
-	plan Plan
-	t    timing
+	now   time.Time
+	p     policy.Policy
+	f     Facts
+	off   string // rule that is switched off
+	set   KeySet
+	plan  Plan
+	tried KeySet // of trial
+	t     timing
 
 	standing []standing // rolls that cannot begin, for Reasons
 }
@@ -256,14 +257,20 @@ func (st *step) due(k *Key, r Record) (c change, ok bool) {
 	return c, !at.IsZero() && !at.After(st.now)
 }
 
+// trial returns a copy of the keys to try changes on. The next trial overwrites it.
+func (st *step) trial() *KeySet {
+	st.tried.Keys = append(st.tried.Keys[:0], st.set.Keys...)
+	return &st.tried
+}
+
 // settled makes changes of records whose hold is over, if the rules allow.
 func (st *step) settled(list ...change) bool {
-	next := st.set.Clone()
+	next := st.trial()
 	for _, c := range list {
 		s := next.Key(c.key).Status(c.record)
 		*s = Status{State: c.to, Goal: s.Goal, Since: st.now}
 	}
-	if ok, _ := allowed(&st.set, &next, st.p.Insecure, true, st.off); !ok {
+	if ok, _ := allowed(&st.set, next, st.p.Insecure, true, st.off); !ok {
 		return false
 	}
 	for _, c := range list {

@@ -1,7 +1,6 @@
 package rollover
 
 import (
-	"slices"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
@@ -100,7 +99,7 @@ func (t timing) shown(k *Key, r Record, f *Facts) time.Time {
 
 // keyed reports whether every cache had a DNSKEY set without a key at a moment.
 func (s *KeySet) keyed(k *Key, at time.Time) bool {
-	return slices.ContainsFunc(s.Keys, func(o Key) bool {
+	return s.has(func(o *Key) bool {
 		st := o.Records[DNSKEY]
 		return o.ID != k.ID && st.State == Omnipresent && !st.Since.After(at)
 	})

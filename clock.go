@@ -14,8 +14,9 @@ import (
 const (
 	// jumpRunning is how far wall time may run ahead of the monotonic clock.
 	jumpRunning = time.Hour
-	// jumpStopped is how far it may be ahead of the last moment stored, at start.
-	jumpStopped = 31 * 24 * time.Hour
+	// jumpStopped is how far it may be ahead of the last moment stored, at start. To
+	// doubt a clock that is right costs keys an hour and a delay, no signature.
+	jumpStopped = 48 * time.Hour
 	// steady is how long a clock that jumped has to run evenly to be believed.
 	steady = time.Hour
 	// clockStep is what wall time may gain on the monotonic clock without being
@@ -35,6 +36,7 @@ type clock struct {
 	offset  time.Duration // wall minus monotonic, as it is believed
 	ahead   time.Duration // the same, as a jump made it; judged while doubted is set
 	doubted time.Time     // monotonic: since when the clock is not believed; zero: it is
+	stopped bool          // it is not believed because of how long nothing ran
 	jumped  time.Duration // how far it jumped ahead, and is believed, and no document knows of it
 }
 
@@ -52,7 +54,7 @@ func (c *clock) doubt(by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.doubted.IsZero() {
-		c.doubted, c.ahead = time.Now(), c.offset
+		c.doubted, c.ahead, c.stopped = time.Now(), c.offset, true
 		c.offset -= by
 	}
 }
@@ -69,11 +71,11 @@ func (c *clock) believe(offset time.Duration) {
 	if by := offset - c.offset; by > clockStep {
 		c.jumped += by
 	}
-	c.doubted, c.offset = time.Time{}, offset
+	c.doubted, c.offset, c.stopped = time.Time{}, offset, false
 }
 
 // believed reports whether wall time ran evenly; if not, until when a jump is
-// waited for to hold, and how far it went.
+// waited for to hold, and how far it went while this process watched.
 func (c *clock) believed(now time.Time) (ok bool, until time.Time, jump time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +97,11 @@ func (c *clock) believed(now time.Time) (ok bool, until time.Time, jump time.Dur
 		c.believe(offset)
 		return true, time.Time{}, 0
 	}
-	return false, now.Add(steady - mono.Sub(c.doubted)), offset - c.offset
+	until = now.Add(steady - mono.Sub(c.doubted))
+	if c.stopped {
+		return false, until, 0
+	}
+	return false, until, offset - c.offset
 }
 
 // moment is what a pass takes for the time.

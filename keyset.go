@@ -109,6 +109,9 @@ func (s *signer) outlook(m moment) outlook {
 	}
 	if v := s.served.Load(); v != nil {
 		w.shape, w.since = v.shape, v.since
+		if w.jump > 0 && !v.since.IsZero() {
+			w.since = earlier(v.since.Add(w.jump), m.key)
+		}
 	}
 	return w
 }

@@ -87,6 +87,7 @@ type signer struct {
 	spares    []state.Spare      // keys that were made, and may not be noted in the state
 	again     time.Time          // when something is to be tried again that did not keep the pass from going on; zero: nothing is
 	looked    bool               // the document was looked at by this process
+	doubted   bool               // the clock, in the pass before
 	tried     int                // passes that failed in a row
 	lost      string             // why the source was of no use, as it was told last
 	warned    map[string]bool    // what was told of the content
@@ -415,9 +416,11 @@ func (s *signer) judge(doc *state.Document) moment {
 	}
 	m := s.clock.judge(now, doc.LastSeen, last.Slot, expiry)
 	m.key = s.clock.now().Truncate(time.Millisecond)
-	if !m.frozen.IsZero() {
-		s.tell(event.Event{Kind: event.ClockJumped, From: doc.LastSeen.Format(time.RFC3339), To: now.Format(time.RFC3339),
-			Why: "keys do nothing until the clock has run evenly for " + steady.String(), Next: m.frozen})
+	if doubted := !m.frozen.IsZero(); doubted != s.doubted {
+		if s.doubted = doubted; doubted {
+			s.tell(event.Event{Kind: event.ClockJumped, From: doc.LastSeen.Format(time.RFC3339), To: now.Format(time.RFC3339),
+				Why: "keys do nothing until the clock has run evenly for " + steady.String(), Next: m.frozen})
+		}
 	}
 	return m
 }

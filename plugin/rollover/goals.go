@@ -297,11 +297,11 @@ func (st *step) candidate(role policy.Role) *Candidate {
 	return nil
 }
 
-// standby reports whether a key is published, known to all caches, and not in
-// use: one whose use has just been ended is no successor, and one that was
-// revoked never (RFC 5011 section 2.1).
+// standby reports whether a key is published, known to all caches, and was never
+// used: who rolls wants another key than those of before. One that was revoked
+// is never used again (RFC 5011 section 2.1).
 func (k *Key) standby() bool {
-	if !k.Revoked.IsZero() {
+	if !k.Active.IsZero() || !k.Revoked.IsZero() {
 		return false
 	}
 	unused := k.state(KRRSIG) == Hidden && k.state(ZRRSIG) == Hidden && k.state(DS) == Hidden

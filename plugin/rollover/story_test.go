@@ -91,6 +91,23 @@ func (w *world) command(words []string) error {
 		return err
 	case "retire":
 		w.set.Key(args[0]).Retire = w.now
+	case "delete": // delete KEY in D
+		d, err := policy.ParseDuration(args[2])
+		if err == nil {
+			_, err = w.set.ScheduleDeletion(w.order(), args[0], w.now.Add(d))
+		}
+		return err
+	case "dnskey-only": // dnskey-only KEY on|off
+		_, err := w.set.DNSKEYOnly(w.order(), args[0], args[1] == "on")
+		return err
+	case "standby": // a key that an operator has had published
+		role, err := policy.ParseRole(args[0])
+		w.standby(role, false)
+		return err
+	case "foreign": // a key of another signer
+		role, err := policy.ParseRole(args[0])
+		w.standby(role, true)
+		return err
 	case "hold":
 		w.set.Hold = &Hold{Since: w.now, Why: strings.Join(args, " ")}
 	case "resume":
@@ -117,6 +134,14 @@ func (w *world) command(words []string) error {
 		return fmt.Errorf("no such command")
 	}
 	return nil
+}
+
+// standby publishes a key that is not used.
+func (w *world) standby(role policy.Role, foreign bool) {
+	w.made++
+	k := Key{ID: fmt.Sprintf("%s-%d", role, w.made), Role: role, Algorithm: w.p.Algorithm, Tag: uint16(w.made), Created: w.now, Foreign: foreign}
+	k.Records[DNSKEY].Goal = Omnipresent
+	w.set.Keys = append(w.set.Keys, k)
 }
 
 // parentCommand is what happens at the parent.
@@ -181,6 +206,7 @@ func (w *world) policy(args []string) (err error) {
 		w.p.NoParent = args[1] == "none"
 	case "bits":
 		w.p.ZSKBits, err = strconv.Atoi(args[1])
+		w.p.KSKBits = w.p.ZSKBits
 	default:
 		err = fmt.Errorf("no such property")
 	}

@@ -62,9 +62,11 @@ func (d delegation) has(k key.Key, origin []byte) bool {
 	})
 }
 
-// needsFirst reports whether the zone has never had keys and is to get some.
+// needsFirst reports whether the zone has never had keys, and it is still open
+// whether it gets some. One that is to leave DNSSEC may have them elsewhere: it is
+// unsigned only when it was published so.
 func (s *signer) needsFirst(doc *state.Document) bool {
-	return len(doc.KeySet.Keys) == 0 && len(doc.UsedTags) == 0 && !s.policy.Insecure
+	return len(doc.KeySet.Keys) == 0 && len(doc.UsedTags) == 0 && !(s.policy.Insecure && doc.Published)
 }
 
 // firstKeys gives a zone without keys in its state its first ones: those at
@@ -87,7 +89,14 @@ func (s *signer) firstKeys(ctx context.Context, old *state.Document, presigned b
 		return nil, err
 	}
 	found := s.adopt(usable, said, m.key)
-	roles := wantedRoles(found, s.policy, presigned)
+	var roles []policy.Role
+	if s.policy.Insecure {
+		if sign, err := s.leaveWith(found, said, presigned, m.key); !sign || err != nil {
+			return old, err
+		}
+	} else {
+		roles = wantedRoles(found, s.policy, presigned)
+	}
 	if err := s.safeToMake(roles, said); err != nil {
 		s.tell(event.Event{Kind: event.KeysWithheld, Err: err, Reason: "unsafe"})
 		return nil, err
@@ -115,6 +124,47 @@ func (s *signer) firstKeys(ctx context.Context, old *state.Document, presigned b
 	return doc, nil
 }
 
+// leaveWith reports whether a zone without keys in its state that is to leave
+// DNSSEC has to be signed until no DS is in any cache: whoever had it before may
+// have signed it. Only where nothing can sign it and there is no DS for certain it
+// is unsigned at once. No key is made for leaving.
+func (s *signer) leaveWith(found adopted, said delegation, presigned bool, now time.Time) (sign bool, err error) {
+	unusable := s.checkSigners(trusted(found.keys), found.spares, nil, now)
+	led := presigned || len(said.ds) == 0
+	for i := range found.keys {
+		k := &found.keys[i]
+		ds := k.Status(rollover.DS)
+		led = led || k.Status(rollover.KRRSIG).State.Shown() && ds.State == rollover.Omnipresent
+		if ds.State == rollover.Hidden && k.Role.SignsDNSKEY() && used(k) {
+			ds.State, ds.Since = rollover.Unretentive, now // it may be in caches, though it is gone
+		}
+	}
+	why := "whether the parent has DS records is not known"
+	switch {
+	case unusable == nil && led:
+		return true, nil
+	case len(said.ds) > 0:
+		why = "the parent has DS records (tag " + said.tags() + ")"
+	case said.err == nil:
+		return false, nil
+	}
+	err = fmt.Errorf("%w: the zone is to be insecure, but %s, and no keys that go with that are in %s: unsigned it would be "+
+		"bogus; mount the directory that has them, or take the DS records out of the parent zone and wait until caches have "+
+		"dropped them; parent none says that there is no parent", errKeys, why, s.dir)
+	s.tell(event.Event{Kind: event.KeysWithheld, Err: errors.Join(err, said.err), Reason: "unsafe"})
+	return false, errors.Join(err, said.err)
+}
+
+// tags returns the tags of the DS records, as text.
+func (d delegation) tags() string {
+	var tags []string
+	for _, ds := range d.ds {
+		tags = append(tags, fmt.Sprint(ds.KeyTag))
+	}
+	slices.Sort(tags)
+	return strings.Join(slices.Compact(tags), ", ")
+}
+
 // employ puts a zone's first keys into its document. All of it is shown in one
 // version: caches have nothing of the zone that a validator would look at.
 func (s *signer) employ(d *state.Document, found adopted, made []rollover.Key, m moment) error {
@@ -127,6 +177,10 @@ func (s *signer) employ(d *state.Document, found adopted, made []rollover.Key, m
 		if err := d.AddSpare(x); err != nil {
 			return err
 		}
+	}
+	if len(found.keys) > 0 { // the signer before us may have served longer TTLs than we do
+		d.KeySet.DNSKEYTTL.Serve(m.key, uint32(lookBack/time.Second))
+		d.KeySet.ZoneTTL.Serve(m.key, uint32(lookBack/time.Second))
 	}
 	d.KeySet.Urgent = true
 	_, err := turn(d, s.outlook(m))
@@ -244,14 +298,9 @@ func (s *signer) safeToMake(roles []policy.Role, said delegation) error {
 		return fmt.Errorf("no usable keys in %s, and none are made: whether the parent has DS records is not known, "+
 			"and %s has been used before: %w", s.dir, s.dir, said.err)
 	case len(said.ds) > 0:
-		var tags []string
-		for _, ds := range said.ds {
-			tags = append(tags, fmt.Sprint(ds.KeyTag))
-		}
-		slices.Sort(tags)
 		return fmt.Errorf("no usable keys in %s, and none are made: the parent has DS records of other keys (tag %s); "+
 			"mount the directory that has them, or take the DS records out of the parent zone",
-			s.dir, strings.Join(slices.Compact(tags), ", "))
+			s.dir, said.tags())
 	}
 	return nil
 }

@@ -20,6 +20,9 @@ type beyond struct {
 	herald     herald
 	wanted     atomic.Pointer[localDS] // with parent local, what the parent is to have; nil: that is not known yet
 	localFault string                  // why there is no such parent, as it was told last
+	localWaits string                  // what such a parent is waited for
+	localTries int                     // since that changed
+	localNext  time.Time               // when it is looked at again
 	begun      rollover.KeySet         // before the keys were looked at by this process
 	reminded   bool                    // of DS records that the parent was to have at the start
 	listening  bool                    // it is looked whether another instance has changed the state; under the loop's lock
@@ -90,9 +93,7 @@ func (s *signer) follow(doc *state.Document, plan rollover.Plan, seen rollover.O
 		s.herald.serve(&doc.KeySet, v.since)
 	}
 	s.want(&doc.KeySet, keys)
-	if s.policy.ParentLocal && waitsFor(&doc.KeySet) != "" {
-		s.loop.hasten(s, workParent, s.clock.now().Add(paceOf(s.policy).first))
-	}
+	s.awaitLocal(waitsFor(&doc.KeySet))
 	s.remind(doc, plan)
 	if s.policy.NoParent {
 		return
@@ -105,6 +106,25 @@ func (s *signer) follow(doc *state.Document, plan rollover.Plan, seen rollover.O
 				Why: dsWhy(s.policy, "once it has the others that are wanted, have it taken away there")})
 		}
 	}
+}
+
+// awaitLocal has the zone look at its parent in this process again, as long as it
+// waits for that. Usually the parent is faster, and has the zone look.
+func (s *signer) awaitLocal(waits string) {
+	if !s.policy.ParentLocal || waits == "" {
+		s.localWaits = waits
+		return
+	}
+	if waits != s.localWaits {
+		s.localWaits, s.localTries, s.localNext = waits, 0, time.Time{}
+	}
+	now := s.clock.now()
+	if now.Before(s.localNext) {
+		return
+	}
+	s.localNext = now.Add(paceOf(s.policy).next(s.zone, true, s.localTries))
+	s.localTries++
+	s.loop.hasten(s, workParent, s.localNext)
 }
 
 // remind tells once after a start of the DS records that the parent still lacks.

@@ -171,6 +171,7 @@ func TestController_TrustAnchorsByHand(t *testing.T) {
 		p.policy.NoParent = true
 		s := p.attended(t, newUpper())
 		defer s.loop.stop()
+		s.loop.poll = 20 * time.Minute
 		enlist(t, s)
 		var c Controller
 		old := p.of(policy.KSK)

@@ -143,7 +143,7 @@ func wait(t *testing.T, what string, most time.Duration, so func() bool) time.Du
 		if time.Since(began) > most {
 			t.Fatalf("after %s: not %s", most, what)
 		}
-		time.Sleep(5 * time.Minute)
+		time.Sleep(clamp(most/400, 5*time.Minute, 6*time.Hour))
 		synctest.Wait()
 	}
 	return time.Since(began)
@@ -298,14 +298,14 @@ func TestWatch_DSThatNeverComes(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		time.Sleep(60 * day)
+		time.Sleep(30 * day)
 		synctest.Wait()
 		s.mustServe(t)
 		if !p.in(old, rollover.DNSKEY, rollover.Omnipresent)() {
 			t.Error("the key that the parent vouches for is gone")
 		}
-		if n := r.looksSince(began); n < 24*50 || n > 24*80 {
-			t.Errorf("%d looks in 60 days, want about one an hour", n)
+		if n := r.looksSince(began); n < 24*25 || n > 24*40 {
+			t.Errorf("%d looks in 30 days, want about one an hour", n)
 		}
 		st, _ := s.status()
 		want := dsText(s.origin, s.life.Load().keys[p.of(policy.KSK)])
@@ -354,7 +354,7 @@ func TestWatch_DSThatVanishes(t *testing.T) {
 		defer s.loop.stop()
 		r.change(func() { r.ds = map[string][]parent.DS{} })
 		wait(t, "aware of it", 7*time.Hour, p.in(ksk, rollover.DS, rollover.Rumoured))
-		time.Sleep(30 * day)
+		time.Sleep(10 * day)
 		synctest.Wait()
 		if s.mustServe(t).Unsigned || !p.in(ksk, rollover.DNSKEY, rollover.Omnipresent)() {
 			t.Error("the key went after its DS")

@@ -271,6 +271,9 @@ func (s *signer) localSight(keys map[string]key.Key, now time.Time) (v sighting)
 	if err == nil {
 		s.localFault = ""
 		v.seen = o
+		if s.localWaits != "" {
+			v.seen.Next = s.localNext
+		}
 		return v
 	}
 	v.unsure = err.Error()

@@ -41,7 +41,8 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	if l := s.life.Load(); doc == nil && l != nil {
 		doc = l.doc // as it was last
 	}
-	if doc == nil {
+	known := doc != nil
+	if !known {
 		if doc, err = s.makeshift(entries, c.zone, m); err != nil {
 			return err
 		}
@@ -49,6 +50,8 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	if s.effective, _, err = effective(doc, s.outlook(m)); err != nil {
 		return err
 	}
+	// Nobody knows which of the keys at hand the parent is to trust.
+	s.effective.CDS = s.effective.CDS && known
 	r, err := s.box.build(ctx, doc, s.effective, s.origin, entries)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/store/memory"
 )
 
@@ -44,4 +45,50 @@ func TestWithoutState_SignaturesStayFresh(t *testing.T) {
 			})
 		})
 	}
+}
+
+// P3: who cannot read the state asks nothing of the parent after a start: of the
+// key files at hand some may be retired, or stolen. While the process runs it goes
+// on with what it knew last, also over a reload.
+func TestP3_WithoutState_TheParentIsAskedForWhatWasKnown(t *testing.T) {
+	for name, again := range map[string]func(p *place, s *signer) *signer{
+		"running": func(_ *place, s *signer) *signer { return s },
+		"reload":  func(p *place, s *signer) *signer { n := p.signer(); n.takeOver(s); return n },
+		"start":   func(p *place, _ *signer) *signer { return p.signer() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, r := newPlace(t), newUpper("a.")
+				s, ksk := p.delegated(t, r)
+				s.loop.stop()
+				p.makeKey(policy.KSK) // as one of before
+				p.memory.SetHooks(memory.Hooks{Before: func(memory.Op, string) error { return errors.New("the disk is broken") }})
+				s = again(p, s)
+				time.Sleep(s.policy.Validity - s.policy.Refresh)
+				s.run(t) // fails, and says so
+				signed := s.mustServe(t)
+				cds, asks := signed.ApexSet(59)
+				keys := len(signed.Keys)
+				if asks != (name != "start") || keys != map[bool]int{false: 2, true: 3}[name == "start"] {
+					t.Errorf("CDS: %t, %d keys in the zone", asks, keys)
+				}
+				for rd := range cds.RData {
+					if tag := uint16(rd[0])<<8 | uint16(rd[1]); tag != p.tagOf(ksk) {
+						t.Errorf("CDS of key %d", tag)
+					}
+				}
+			})
+		})
+	}
+}
+
+// tagOf returns the tag of a key in the key store.
+func (p *place) tagOf(id string) uint16 {
+	entries, _ := p.keys.List(p.t.Context(), "example.org.")
+	for _, e := range entries {
+		if e.ID == id {
+			return e.Key.Tag
+		}
+	}
+	return 0
 }

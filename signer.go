@@ -177,6 +177,7 @@ func (s *signer) takeOver(from *signer) {
 	s.clock = from.clock // with what it knows of jumps
 	s.watch.takeOver(&from.watch)
 	s.wanted.Store(from.wanted.Load())
+	s.life.Store(from.life.Load())
 }
 
 // serve puts a version into service.

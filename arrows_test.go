@@ -164,7 +164,7 @@ func crossing(t *testing.T, at int, kind fault) *arrows {
 	o.run(5*time.Hour, func() {
 		if a.dead {
 			o.stop()
-			o.signers[0], a.dead = p.attended(t, o.parent), false
+			o.signers[0], a.dead = o.start(), false
 		}
 	})
 	doc := p.state()

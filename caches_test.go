@@ -163,6 +163,7 @@ type observed struct {
 	acts    time.Time
 	late    bool // the second server is still to follow
 	down    bool
+	many    bool // signers
 	wrong   bool // the clock is, and signatures with it
 }
 
@@ -170,11 +171,24 @@ type observed struct {
 func observe(t *testing.T, p *place, n int) *observed {
 	o := &observed{t: t, p: p, parent: newUpper("ns1.org.", "ns2.org."), caches: newCaches(p), delay: time.Hour}
 	o.parent.ttl = uint32(p.policy.DSTTL / time.Second)
+	p.poll = day
+	o.many = n > 1
 	for range n {
-		o.signers = append(o.signers, p.attended(t, o.parent))
+		o.signers = append(o.signers, o.start())
 	}
 	o.look()
 	return o
+}
+
+// start starts a signer. One that is alone need not look for others' news.
+func (o *observed) start() *signer {
+	s := o.p.attended(o.t, o.parent)
+	if !o.many {
+		s.loop.mu.Lock()
+		s.loop.agenda.Remove(s.label(), workNews)
+		s.loop.mu.Unlock()
+	}
+	return s
 }
 
 // stop ends the signers.

@@ -2,6 +2,7 @@ package autosign
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"encoding/base64"
@@ -201,6 +202,7 @@ type place struct {
 	policy policy.Policy
 	jump   atomic.Int64 // of the wall clock, nanoseconds
 	fresh  bool
+	poll   time.Duration // of sources; 0: a minute
 }
 
 func newPlace(t *testing.T) *place {
@@ -227,7 +229,7 @@ func (p *place) signer() *signer {
 	s.clock = newClock(func() time.Time { return time.Now().Round(0).Add(time.Duration(p.jump.Load())) })
 	l := newLoop()
 	l.now = s.clock.now
-	l.poll = time.Minute
+	l.poll = cmp.Or(p.poll, time.Minute)
 	l.add(s)
 	return s
 }

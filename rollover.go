@@ -47,6 +47,7 @@ type loop struct {
 	mu      sync.Mutex
 	started bool
 	last    time.Time // wall time of the last look
+	until   time.Time // wall time of the next one
 	signers []*signer
 	agenda  agenda.Agenda
 	byName  map[string]*signer
@@ -140,6 +141,7 @@ func (l *loop) rest(now time.Time) time.Duration {
 	if next, ok := l.agenda.Next(); ok {
 		d = min(d, max(next.When.Sub(now), time.Millisecond))
 	}
+	l.until = now.Add(d)
 	return d
 }
 
@@ -220,6 +222,9 @@ func (l *loop) plan(s *signer, due, keys, retry time.Time) {
 			l.agenda.Remove(s.label(), what)
 		} else {
 			l.agenda.Set(s.label(), what, when)
+			if when.Before(l.until) {
+				l.nudge()
+			}
 		}
 	}
 }

@@ -103,7 +103,7 @@ func TestLife_PolicyChanges(t *testing.T) {
 		} {
 			o.stop()
 			step.change(&p.policy)
-			o.signers[0] = p.attended(t, o.parent)
+			o.signers[0] = o.start()
 			began := time.Now()
 			for !step.done() {
 				if time.Since(began) > 90*day {

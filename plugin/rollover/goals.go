@@ -48,6 +48,9 @@ func (st *step) wantNone() (changed bool) {
 			changed = true
 		}
 	}
+	if gone && len(st.set.Requests) > 0 { // all keys are replaced when it comes back
+		st.set.Requests, changed = nil, true
+	}
 	return changed
 }
 

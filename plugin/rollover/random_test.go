@@ -114,7 +114,7 @@ func (l life) quietly() {
 			l.set.ConfirmDS(l.world.order(), k.ID, true)
 		}
 	}
-	l.run(100 * day)
+	l.run(300 * day)
 }
 
 // TestRandom_Lives: in whatever happens no rule is broken, Step twice is once,

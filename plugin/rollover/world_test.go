@@ -128,7 +128,7 @@ func (w *world) step() Plan {
 		if done && !w.set.Pending() {
 			return plan
 		}
-		if done && w.mute {
+		if done && (w.mute || w.freeze != "") {
 			return plan
 		}
 	}

@@ -125,7 +125,7 @@ func TestPolicy_NotNamed_KeysStayAsTheyAre(t *testing.T) {
 			p.policy = policy.Default()
 			p.policy.AlgorithmGiven, p.policy.SchemeGiven = named, named
 			p.policy.Scheme = policy.SchemeCSK
-			s := p.attended(t, o.parent)
+			s := o.start()
 			o.signers[0] = s
 			o.run(40*day, nil)
 			doc := p.state()

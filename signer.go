@@ -402,30 +402,6 @@ func (s *signer) previous(m moment) *version {
 	return s.served.Load()
 }
 
-// judge decides what time it is for the zone, and tells of a clock that jumped.
-func (s *signer) judge(doc *state.Document) moment {
-	now := s.clock.now().Truncate(time.Second) // of what is stored and signed
-	if by := now.Sub(doc.LastSeen); !s.looked && !doc.LastSeen.IsZero() && (by > jumpStopped || by < -jumpRunning) {
-		s.clock.doubt(by)
-	}
-	s.looked = true
-	s.beginBeyond(doc, now)
-	last, _ := doc.Last()
-	var expiry time.Time
-	if v := s.served.Load(); v != nil {
-		expiry = time.Unix(v.signed.Expiry, 0)
-	}
-	m := s.clock.judge(now, doc.LastSeen, last.Slot, expiry)
-	m.key = s.clock.now().Truncate(time.Millisecond)
-	if doubted := !m.frozen.IsZero(); doubted != s.doubted {
-		if s.doubted = doubted; doubted {
-			s.tell(event.Event{Kind: event.ClockJumped, From: doc.LastSeen.Format(time.RFC3339), To: now.Format(time.RFC3339),
-				Why: "keys do nothing until the clock has run evenly for " + steady.String(), Next: m.frozen})
-		}
-	}
-	return m
-}
-
 // checkHistory refuses a document that is older than what was published: it was
 // restored from a backup, and its serials and keys are those of the past.
 func (s *signer) checkHistory(doc *state.Document) error {

@@ -25,19 +25,17 @@ type world struct {
 	served  time.Time
 	freeze  string
 
-	serveDelay time.Duration
-	mute       bool // nothing is served any more
-	maxTTL     uint32
-	dsTTL      uint32 // at the parent; 0: that of the policy
+	mute   bool // nothing is served any more
+	maxTTL uint32
+	dsTTL  uint32 // at the parent; 0: that of the policy
 
-	servers  []*server
-	lookGap  time.Duration
-	looked   time.Time
-	seen     Observation
-	ignores  bool // the parent does not follow CDS
-	log      []string
-	watch    func(before KeySet, f Facts, plan Plan) // sees each step
-	tagShift uint16
+	servers []*server
+	lookGap time.Duration
+	looked  time.Time
+	seen    Observation
+	ignores bool // the parent does not follow CDS
+	log     []string
+	watch   func(before KeySet, f Facts, plan Plan) // sees each step
 }
 
 // server is a server of the parent.

@@ -56,7 +56,12 @@ func newWorld() *world {
 
 // facts gathers what a step is told.
 func (w *world) facts() Facts {
-	f := Facts{Pool: w.pool, Served: w.served, Freeze: w.freeze}
+	f := Facts{Served: w.served, Freeze: w.freeze}
+	for _, c := range w.pool { // what the state names is in no pool
+		if w.set.Key(c.ID) == nil {
+			f.Pool = append(f.Pool, c)
+		}
+	}
 	if !w.ends.After(w.now) {
 		f.Complete = w.ends
 	}

@@ -18,8 +18,9 @@ type picture struct {
 	signers []uint16               // tags of the keys that sign the DNSKEY set
 	data    []uint16               // tags of the keys that sign data, over all sets asked for
 	cds     []string
-	ds      []uint16 // tags at the parent
-	most    int      // signatures over one set
+	ds      []uint16      // tags at the parent
+	left    time.Duration // of the signature that ends first
+	most    int           // signatures over one set
 }
 
 // String is one line of the timeline.
@@ -47,8 +48,9 @@ type recorder struct {
 	timeline []string
 	tags     map[uint16]string // the public key that ever had a tag
 	clashes  []string
-	keys     int // the largest DNSKEY set
-	sigs     int // the most signatures over one set
+	keys     int           // the largest DNSKEY set
+	sigs     int           // the most signatures over one set
+	left     time.Duration // the least that was left of a signature
 }
 
 func record(server, parent, zone string) *recorder {
@@ -91,7 +93,9 @@ func (r *recorder) look() {
 	if err != nil || msg.Rcode != dns.RcodeSuccess {
 		return
 	}
+	left := p.left
 	p.take(msg.Answer, dns.TypeDS)
+	p.left = left // the parent's are its own affair
 	r.note(p)
 }
 
@@ -112,6 +116,9 @@ func (p *picture) take(answer []dns.RR, typ uint16) {
 			p.ds = appendNew(p.ds, rr.KeyTag)
 		case *dns.RRSIG:
 			signatures++
+			if left := time.Until(time.Unix(int64(rr.Expiration), 0)); p.left == 0 || left < p.left {
+				p.left = left
+			}
 			switch typ {
 			case dns.TypeDNSKEY:
 				p.signers = appendNew(p.signers, rr.KeyTag)
@@ -141,6 +148,9 @@ func (r *recorder) note(p picture) {
 	}
 	r.now = p
 	r.keys, r.sigs = max(r.keys, len(p.keys)), max(r.sigs, p.most)
+	if p.left != 0 && (r.left == 0 || p.left < r.left) {
+		r.left = p.left
+	}
 	for public, k := range p.keys {
 		if k.Flags&dns.REVOKE != 0 {
 			continue // a revoked key has another tag
@@ -206,5 +216,9 @@ func (r *recorder) judge(t *testing.T, keys, sigs int) {
 	if r.keys > keys || r.sigs > sigs {
 		t.Errorf("%s: %d keys and %d signatures over a set, more than %d and %d", r.zone, r.keys, r.sigs, keys, sigs)
 	}
-	t.Logf("%s: at most %d keys and %d signatures over a set", r.zone, r.keys, r.sigs)
+	// It is renewed when 55 seconds are left, and tests share the machine.
+	if r.left < 30*time.Second {
+		t.Errorf("%s: a signature had only %v left", r.zone, r.left)
+	}
+	t.Logf("%s: at most %d keys and %d signatures over a set, each for at least %v", r.zone, r.keys, r.sigs, r.left.Round(time.Second))
 }

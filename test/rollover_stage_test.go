@@ -24,17 +24,18 @@ var hasty = []string{
 	"publish_safety 1s",
 	"retire_safety 1s",
 	"purge_keys 10s",
+	"zone_propagation_delay 5s", // to the secondary, even when our server was just killed
 }
 
-// stage is all that a live test runs: our server, perhaps a secondary of it, the
-// parent, a validating resolver that all questions go through.
+// stage is all that a live test runs: our server, a secondary of it, the parent,
+// and the validating resolvers that all questions go through.
 type stage struct {
 	*server
 	parent    *registry
 	resolver  *unbound
 	second    string // the address of another resolver
-	secondary string // its address; empty: there is none
-	prompt    string // seconds until every server has a new version
+	secondary string // its address
+	rounds    int    // how often keys with a lifetime are replaced
 
 	mu       sync.Mutex
 	policies map[string][]string // of each zone
@@ -43,6 +44,9 @@ type stage struct {
 
 // zoneOf returns the zone in which a story plays.
 func zoneOf(story string) string { return strings.ToLower(story) + "." + parentZone }
+
+// childOf returns the zone below that, in which a story with a child plays.
+func childOf(story string) string { return "child." + zoneOf(story) }
 
 // lively is a zone with short TTLs and names for all beats.
 func lively(serial int) string {
@@ -55,42 +59,52 @@ func lively(serial int) string {
 	return b.String()
 }
 
-// newStage starts everything. With a secondary the resolver asks it as well as
-// our server, and goes on asking it when ours is dead.
-func newStage(t *testing.T, policies map[string][]string, withSecondary bool) *stage {
+// newStage starts everything. The resolvers ask the secondary as well as our
+// server, and go on asking it when ours is dead.
+func newStage(t *testing.T, sec secondary, rounds int) *stage {
 	t.Helper()
-	zones := slices.Sorted(maps.Keys(policies))
-	g := &stage{policies: policies, ended: make(chan struct{}), prompt: "1s", parent: newRegistry(t, zones...)}
+	g := &stage{policies: map[string][]string{}, ended: make(chan struct{}), rounds: rounds}
+	var top []string // below the zone in BIND
+	for _, s := range stories {
+		top = append(top, zoneOf(s.name))
+		g.policies[zoneOf(s.name)] = s.policy
+		if s.child != nil {
+			g.policies[childOf(s.name)] = s.child
+		}
+	}
+	zones := slices.Sorted(maps.Keys(g.policies))
+	g.parent = newRegistry(t, top...)
 	g.server = &server{dir: t.TempDir(), port: freePort(t)}
 	g.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(g.port))
-	announce := 0
-	if withSecondary {
-		announce, g.prompt = freePort(t), "5s"
-		g.secondary = net.JoinHostPort("127.0.0.1", strconv.Itoa(announce))
-	}
+	announce := freePort(t)
+	g.secondary = net.JoinHostPort("127.0.0.1", strconv.Itoa(announce))
 	for _, z := range zones {
-		write(t, g.dir, map[string]string{"db." + z: lively(1)})
+		text := lively(1)
+		if g.policies["child."+z] != nil {
+			text += "child IN NS ns1.child\nns1.child IN A 127.0.0.1\n"
+		}
+		write(t, g.dir, map[string]string{"db." + z: text})
 	}
 	g.configure(t, g.corefile())
 	g.launch(t)
 	servers := map[string][]string{}
 	for _, z := range zones {
 		g.signed(t, z)
-		servers[z] = append(servers[z], g.addr)
+		servers[z] = []string{g.addr, g.secondary}
 	}
-	if withSecondary {
-		follow(t, secondaries[0], announce, g.port, zones)
-		for _, z := range zones {
-			servers[z] = append(servers[z], g.secondary)
-			until(t, "the secondary's copy of "+z, func() string {
-				_, problem := soa(g.secondary, z)
-				return problem
-			})
-		}
+	follow(t, sec, announce, g.port, zones)
+	for _, z := range zones {
+		until(t, "the secondary's copy of "+z, func() string {
+			_, problem := soa(g.secondary, z)
+			return problem
+		})
 	}
 	g.resolver, g.second = g.parent.resolver(t, servers), g.parent.second(t, servers)
-	for _, z := range zones {
+	for _, z := range top {
 		g.delegate(t, z)
+	}
+	for _, z := range zones {
+		g.trusted(t, z)
 	}
 	return g
 }
@@ -98,16 +112,15 @@ func newStage(t *testing.T, policies map[string][]string, withSecondary bool) *s
 // corefile makes the Corefile of all zones, each with the policy it has now.
 func (g *stage) corefile() string {
 	var b strings.Builder
-	notify := ""
-	if g.secondary != "" {
-		notify = " " + g.secondary
-	}
 	for _, z := range slices.Sorted(maps.Keys(g.policies)) {
 		properties := append(slices.Clone(hasty), g.policies[z]...)
-		properties = append(properties, "zone_propagation_delay "+g.prompt,
-			fmt.Sprintf("parent agents %s ds_ttl %ds propagation_delay 1s", g.parent.addr, dsTTL))
+		where := "agents " + g.parent.addr
+		if strings.HasPrefix(z, "child.") {
+			where = "local"
+		}
+		properties = append(properties, fmt.Sprintf("parent %s ds_ttl %ds propagation_delay 1s", where, dsTTL))
 		text := strings.Replace(block(z, "db."+z, properties...), "        parent none\n", "", 1)
-		b.WriteString(strings.Replace(text, "to *", "to *"+notify, 1))
+		b.WriteString(strings.Replace(text, "to *", "to * "+g.secondary, 1))
 	}
 	return b.String()
 }
@@ -124,8 +137,8 @@ func (g *stage) change(t *testing.T, zone string, policy ...string) {
 	g.cmd.Process.Signal(syscall.SIGUSR1)
 }
 
-// delegate puts a zone's first DS into the parent, as its CDS asks, and waits
-// until the resolver trusts the zone.
+// delegate puts a zone's first DS into the parent, as its CDS asks, or by hand
+// where it has none.
 func (g *stage) delegate(t *testing.T, zone string) {
 	t.Helper()
 	g.mu.Lock()
@@ -148,6 +161,11 @@ func (g *stage) delegate(t *testing.T, zone string) {
 			return ""
 		})
 	}
+}
+
+// trusted waits until the resolvers trust a zone.
+func (g *stage) trusted(t *testing.T, zone string) {
+	t.Helper()
 	for _, resolver := range []string{g.resolver.addr, g.second} {
 		until(t, "trust in "+zone, func() string {
 			m := query("www."+zone, dns.TypeA, true)
@@ -165,8 +183,11 @@ func (g *stage) delegate(t *testing.T, zone string) {
 // what was answered meanwhile.
 func (g *stage) play(t *testing.T, name string, s story) {
 	t.Helper()
-	a := &actor{stage: g, zone: zoneOf(name)}
-	a.recorder = record(g.addr, g.parent.addr, a.zone)
+	a, parent := &actor{stage: g, zone: zoneOf(name)}, g.parent.addr
+	if s.child != nil {
+		a.zone, parent = childOf(name), g.addr
+	}
+	a.recorder = record(g.addr, parent, a.zone)
 	a.watcher, a.another = watchZone("unbound", g.resolver.addr, a.zone), watchZone("BIND", g.second, a.zone)
 	defer func() {
 		a.recorder.end()
@@ -188,9 +209,10 @@ func (g *stage) play(t *testing.T, name string, s story) {
 type story struct {
 	name       string
 	policy     []string
-	keys       int  // the largest DNSKEY set it may make
-	signatures int  // the most signatures over one set
-	byHand     bool // the registry does not look at the zone's CDS
+	child      []string // the policy of a zone below it on the same server, in which the story plays then
+	keys       int      // the largest DNSKEY set it may make
+	signatures int      // the most signatures over one set
+	byHand     bool     // the registry does not look at the zone's CDS
 	play       func(t *testing.T, a *actor)
 }
 

@@ -114,6 +114,10 @@ func (w *watcher) ask(name string, typ uint16, rcode int) (*dns.Msg, string) {
 	m.RecursionDesired = true
 	c := dns.Client{Timeout: patience / 4}
 	r, _, err := c.Exchange(m, w.resolver)
+	if err == nil && r.Truncated { // with the signatures of two algorithms
+		c.Net = "tcp"
+		r, _, err = c.Exchange(m, w.resolver)
+	}
 	switch {
 	case err != nil:
 		return new(dns.Msg), err.Error()

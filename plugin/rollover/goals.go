@@ -24,10 +24,13 @@ func (st *step) want() bool {
 	}
 	roles, old := st.mismatch()
 	changed = st.retireSpare(len(roles) == 0) || changed
-	if len(roles) > 0 {
-		return st.conform(roles, old) || changed
+	waits := len(roles) > 0 && !st.conform(roles, old)
+	if len(roles) > 0 && !waits {
+		return true
 	}
-	changed = st.requested() || changed
+	if changed = st.requested(waits) || changed; waits {
+		return changed
+	}
 	for _, role := range st.p.Roles() {
 		changed = st.lifetime(role) || changed
 	}
@@ -160,11 +163,12 @@ func (st *step) mismatch() (roles []policy.Role, old []string) {
 	return roles, old
 }
 
-// requested begins the rolls that operators asked for.
-func (st *step) requested() (changed bool) {
+// requested begins the rolls that operators asked for; in urgent cases only while
+// the policy's own roll waits.
+func (st *step) requested(urgent bool) (changed bool) {
 	for _, q := range slices.Clone(st.set.Requests) {
-		if !slices.Contains(st.set.Requests, q) {
-			continue // done with another
+		if !slices.Contains(st.set.Requests, q) || urgent && !st.mayPrecede(q) {
+			continue // done with another, or to wait
 		}
 		if !slices.Contains(st.p.Roles(), q.Role) { // the policy has changed since
 			st.set.Requests = slices.DeleteFunc(st.set.Requests, func(o Request) bool { return o == q })
@@ -178,6 +182,12 @@ func (st *step) requested() (changed bool) {
 		changed = st.roll([]policy.Role{q.Role}, st.serving(q.Role), q.Emergency, why) || changed
 	}
 	return changed
+}
+
+// mayPrecede reports whether a roll is so urgent that it goes before one of the
+// policy. Keys that the policy replaces are left to that.
+func (st *step) mayPrecede(q Request) bool {
+	return q.Emergency && !slices.ContainsFunc(st.serving(q.Role), func(id string) bool { return !st.fits(st.set.Key(id)) })
 }
 
 // lifetime begins the roll of a role whose key is near the end of its life.
@@ -332,12 +342,10 @@ func (st *step) busy(role policy.Role) string {
 	return ""
 }
 
-// orphaned reports whether a key retires and nothing in service does what it
-// did: it waits for the roll that is asked about, not the other way round.
+// orphaned reports whether a key goes out of use and nothing in service does what
+// it did: it waits for the roll that is asked about, not the other way round.
 func (st *step) orphaned(k *Key) bool {
-	return !k.Retired.IsZero() && !st.set.has(func(o *Key) bool {
-		return o.InService() && shareDuty(o.Role, k.Role)
-	})
+	return !k.InService() && !st.set.has(func(o *Key) bool { return o.InService() && shareDuty(o.Role, k.Role) })
 }
 
 // inZone counts the keys of which a record is somewhere, or to come.

@@ -188,6 +188,57 @@ func TestStep_EmergencyGoesBeforeThePolicysTurn(t *testing.T) {
 	w.wantServing(t, "KSK-4", "ZSK-5")
 }
 
+// Nor does one of a key that the policy leaves alone.
+func TestStep_EmergencyOfAnotherRole(t *testing.T) {
+	w := quiet()
+	w.p.Algorithm, w.p.KSKBits, w.p.ZSKBits = policy.RSASHA256, 2048, 2048
+	w.run(40 * day)
+	w.command([]string{"roll", "ZSK"})
+	w.run(3 * time.Hour) // signatures move for nine days
+	w.p.ZSKBits = 3072
+	w.run(time.Hour)
+	before := w.serving()
+	w.command([]string{"roll", "KSK", "emergency"})
+	w.run(time.Hour)
+	if after := w.serving(); slices.Equal(before, after) || len(w.set.Requests) > 0 {
+		t.Errorf("an hour after an emergency %v serve, %v is asked for", after, w.set.Requests)
+	}
+	w.run(40 * day)
+	w.wantEnd(t, "both")
+}
+
+// A key that is no longer to be used waits for its successor. So does the policy's
+// roll not wait for it.
+func TestStep_NothingWaitsForAKeyThatWaitsForIt(t *testing.T) {
+	for _, retire := range []bool{false, true} {
+		w := quiet()
+		must(t, w, func(s *KeySet, o Order) (Entry, error) { return s.DNSKEYOnly(o, "ZSK-2", true) })
+		if retire {
+			must(t, w, func(s *KeySet, o Order) (Entry, error) { return s.ScheduleDeletion(o, "ZSK-2", o.At) })
+		}
+		w.p.Algorithm = policy.ED25519
+		w.run(40 * day)
+		w.wantEnd(t, "algorithm")
+	}
+}
+
+// While the zone leaves no trust anchor is revoked: its successor may be trusted
+// by nobody yet.
+func TestStep_LeavingRevokesNothing(t *testing.T) {
+	w := newWorld()
+	w.p.NoParent, w.p.ZSKLifetime, w.lookGap = true, 0, day
+	w.run(100 * day)
+	w.command([]string{"roll", "KSK"})
+	w.run(10 * day) // announced, trusted by nobody
+	w.p.Insecure = true
+	w.run(10 * day)
+	for _, k := range w.set.Keys {
+		if !k.Revoked.IsZero() {
+			t.Errorf("%s is revoked", k.ID)
+		}
+	}
+}
+
 // A roll of a role that the policy no longer has is not asked for any more.
 func TestStep_RequestsForRolesThatAreNoMore(t *testing.T) {
 	s := ours(inService("csk", policy.CSK))

@@ -55,6 +55,7 @@ type Spec struct {
 	Algorithm policy.Algorithm
 	Bits      int       // RSA modulus; 0: the algorithm's default
 	Now       time.Time // goes into the timing metadata
+	Spare     bool      // the key is for later: the metadata says when it was made, not that it is in use
 	// Used reports whether the zone has, or ever had, a key with this tag; no
 	// two keys of a zone share one. It is asked for the tag of the new key and for
 	// the one that it would have revoked (RFC 5011 section 3). Nil: none.
@@ -65,7 +66,7 @@ type Spec struct {
 // the final dot may be missing.
 //
 // Implementers owe: every method may be called concurrently, also from several
-// processes; nothing that exists is ever overwritten; a key that Create returned
+// processes; no key that exists is ever overwritten; a key that Create returned
 // is durable; a key that cannot be read is listed with Err set, it does not hide
 // the others.
 //
@@ -86,6 +87,15 @@ type Keystore interface {
 
 	// Destroy removes the key for good; ErrNotExist if there is none.
 	Destroy(ctx context.Context, zone, id string) error
+}
+
+// TimingWriter is a Keystore that keeps the times of keys where whoever finds
+// them later looks for them: a signer without its state, or another program.
+type TimingWriter interface {
+	// WriteTiming has the timing metadata of a key be t; zero times are unset.
+	// Whatever else the key store has of the key's past, such as BIND's .state
+	// file, goes: it would say otherwise.
+	WriteTiming(ctx context.Context, zone, id string, t Timing) error
 }
 
 // DSWriter is a Keystore that also keeps a zone's DS records for the operator,

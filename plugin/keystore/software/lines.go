@@ -49,12 +49,14 @@ func parseLines(text string) (lines, error) {
 // timeFormat is how BIND writes a time, in UTC.
 const timeFormat = "20060102150405"
 
-// timings are the times of timing metadata: their tags in .key and .private
-// files, their tags in .state files, and where they are kept.
-var timings = []struct {
+// timingTag is a time of timing metadata: its tag in .key and .private files, its
+// tag in .state files, and where it is kept.
+type timingTag struct {
 	tag, state string
 	field      func(*keystore.Timing) *time.Time
-}{
+}
+
+var timings = []timingTag{
 	{"Created", "Generated", func(t *keystore.Timing) *time.Time { return &t.Created }},
 	{"Publish", "Published", func(t *keystore.Timing) *time.Time { return &t.Publish }},
 	{"Activate", "Active", func(t *keystore.Timing) *time.Time { return &t.Activate }},

@@ -87,7 +87,7 @@ func formatPublic(zone string, k key.Key, t keystore.Timing) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "; This is a %s key, keyid %d, for %s\n", what, k.Tag, dns.Fqdn(zone))
 	for _, f := range timingFields(t) {
-		fmt.Fprintf(&b, "; %s: %s (%s)\n", f.tag, f.value.Format(timeFormat), f.value.Format("Mon Jan _2 15:04:05 2006"))
+		fmt.Fprintf(&b, "; %s: %s\n", f.tag, publicTime(f.value))
 	}
 	fmt.Fprintf(&b, "%s IN DNSKEY %d 3 %d %s\n", dns.Fqdn(zone), k.Flags, k.Algorithm, base64.StdEncoding.EncodeToString(k.Public))
 	return []byte(b.String())

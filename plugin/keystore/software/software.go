@@ -37,6 +37,8 @@ type Store struct {
 var (
 	_ keystore.Keystore = (*Store)(nil)
 	_ keystore.DSWriter = (*Store)(nil)
+
+	_ keystore.TimingWriter = (*Store)(nil)
 )
 
 // New returns the key store in the directory, which is made by the first Create.
@@ -80,7 +82,10 @@ func (s *Store) add(ctx context.Context, zone string, spec keystore.Spec, signer
 		return e, false, err
 	}
 	now := spec.Now.UTC().Truncate(time.Second) // what the files can hold
-	timing := keystore.Timing{Created: now, Publish: now, Activate: now}
+	timing := keystore.Timing{Created: now}
+	if !spec.Spare {
+		timing.Publish, timing.Activate = now, now
+	}
 	private, err := formatPrivate(spec.Algorithm, signer, timing)
 	if err != nil {
 		return e, false, err

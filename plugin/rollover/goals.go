@@ -187,7 +187,8 @@ func (st *step) requested(urgent bool) (changed bool) {
 // mayPrecede reports whether a roll is so urgent that it goes before one of the
 // policy. Keys that the policy replaces are left to that.
 func (st *step) mayPrecede(q Request) bool {
-	return q.Emergency && !slices.ContainsFunc(st.serving(q.Role), func(id string) bool { return !st.fits(st.set.Key(id)) })
+	keys := st.serving(q.Role)
+	return q.Emergency && len(keys) > 0 && !slices.ContainsFunc(keys, func(id string) bool { return !st.fits(st.set.Key(id)) })
 }
 
 // lifetime begins the roll of a role whose key is near the end of its life.

@@ -33,8 +33,8 @@ func newLife(seed uint64) life {
 	l.alter()
 	l.maxTTL = uint32(d(2*day) / time.Second)
 	l.lookGap = time.Hour + d(day)
-	for _, s := range l.servers {
-		s.delay = d(2 * day)
+	for _, s := range l.servers { // whoever leaves before a DS was seen has to believe the bound
+		s.delay = d(p.ParentPropagation)
 	}
 	return l
 }

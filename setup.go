@@ -174,13 +174,19 @@ func directoryOf(o corefile.Options, config *dnsserver.Config) string {
 	return dir
 }
 
-// modified returns when a file with a configuration was changed last. One that
-// is no file was made for this start.
-func modified(path string) time.Time {
-	if info, err := os.Stat(path); err == nil {
-		return info.ModTime().Round(0).UTC()
+// modified returns when a configuration was changed last: the latest of the files
+// that it stands in. What is no file was made for this start.
+func modified(files []string) (at time.Time) {
+	for _, path := range files {
+		info, err := os.Stat(path)
+		if err != nil {
+			return time.Now().Round(0).UTC()
+		}
+		if t := info.ModTime().Round(0).UTC(); t.After(at) {
+			at = t
+		}
 	}
-	return time.Now().Round(0).UTC()
+	return at
 }
 
 // backend is everything that is kept in one directory.
@@ -233,7 +239,7 @@ func (i *instance) join(origin, view string, o corefile.Options, b *backend, z *
 		origin:     appendFolded(nil, wire),
 		view:       view,
 		policy:     o.Policy,
-		asOf:       modified(o.File),
+		asOf:       modified(o.Files),
 		effective:  o.Policy,
 		dir:        b.dir,
 		path:       path,

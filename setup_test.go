@@ -1,8 +1,12 @@
 package autosign
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -172,4 +176,23 @@ func TestStart_AllowedNeighbours(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.await(t, 0, "www.example.org.", dns.TypeA, signedFor("example.org."))
+}
+
+func TestModified_TheLatestFileCounts(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var files []string
+	for n, name := range []string{"Corefile", "policy", "zones"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at.Add(time.Duration(n%2)*time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, path)
+	}
+	if got := modified(files); !got.Equal(at.Add(time.Hour)) {
+		t.Errorf("got %s", got)
+	}
+	if got := modified([]string{filepath.Join(dir, "stdin")}); time.Since(got) > time.Minute {
+		t.Errorf("a configuration that is no file is of %s", got)
+	}
 }

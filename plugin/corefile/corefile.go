@@ -27,6 +27,9 @@ type Options struct {
 	Policy policy.Policy
 	File   string // of the Corefile
 	Line   int    // of the autosign line
+	// Files are all that the line and its properties stand in, File first: some may
+	// be imported.
+	Files []string
 }
 
 // Parse reads all autosign lines of a server block. The warnings and each fault
@@ -97,6 +100,13 @@ func (p *parser) line() (Options, bool) {
 			p.warnings = append(p.warnings, fmt.Sprintf("%s - %s", n.at, n.text))
 		}
 	}
+	l.Files = []string{l.at.file}
+	for _, at := range l.places {
+		if !slices.Contains(l.Files, at.file) {
+			l.Files = append(l.Files, at.file)
+		}
+	}
+	slices.Sort(l.Files[1:])
 	return l.Options, len(p.faults) == before
 }
 

@@ -2,6 +2,8 @@ package corefile
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -94,7 +96,7 @@ func TestParse_Good(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			want := Options{Zones: test.zones, Keys: test.keys, Policy: policy.Default(), File: "Testfile", Line: 1}
+			want := Options{Zones: test.zones, Keys: test.keys, Policy: policy.Default(), File: "Testfile", Line: 1, Files: []string{"Testfile"}}
 			if want.Zones == nil {
 				want.Zones = []string{"example.org."}
 			}
@@ -381,4 +383,23 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestParse_FilesOfALine: whoever asks how old a configuration is has to look at
+// imported files, too.
+func TestParse_FilesOfALine(t *testing.T) {
+	imported := filepath.Join(t.TempDir(), "policy")
+	if err := os.WriteFile(imported, []byte("signatures_validity 21d\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	main := filepath.Join(filepath.Dir(imported), "Corefile")
+	blocks, err := caddyfile.Parse(main, strings.NewReader("example.org {\n\tautosign {\n\t\tserial date\n\t\timport "+imported+"\n\t}\n}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &caddy.Controller{Dispenser: caddyfile.NewDispenserTokens(main, blocks[0].Tokens["autosign"]), ServerBlockKeys: blocks[0].Keys}
+	got, _, err := Parse(c)
+	if err != nil || len(got) != 1 || got[0].File != main || !slices.Equal(got[0].Files, []string{main, imported}) {
+		t.Errorf("%+v, %v", got, err)
+	}
 }

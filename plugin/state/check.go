@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
@@ -14,7 +15,16 @@ func (d *Document) check() error {
 	if d.Version != Version {
 		return fmt.Errorf("version %d, not %d", d.Version, Version)
 	}
-	return errors.Join(d.checkTags(), d.checkKeys(), d.checkGenerations(), d.checkClaims())
+	return errors.Join(d.checkTags(), d.checkKeys(), d.checkGenerations(), d.checkClaims(), d.checkPolicy())
+}
+
+// checkPolicy reports a policy that could not be restored.
+func (d *Document) checkPolicy() error {
+	if d.PolicyRevision == 0 { // none was set yet
+		return nil
+	}
+	_, err := d.Policy.Over(policy.Policy{})
+	return err
 }
 
 func (d *Document) checkTags() error {

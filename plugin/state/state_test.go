@@ -167,6 +167,7 @@ func TestDecode_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 		{"refresh", `"refresh": "120h0m0s",
       "zsks"`, `"refresh": "400h0m0s",
       "zsks"`, ErrDamaged, "refresh is not between"},
+		{"scheme", `"scheme": "split"`, `"scheme": "triple"`, ErrDamaged, `scheme: "triple"`},
 		{"claim", `"digest": "00`, `"digest": "`, ErrDamaged, "claim of serial 2026030100: digest"},
 	} {
 		text := strings.Replace(good, c.old, c.new, 1)

@@ -24,7 +24,7 @@ const (
 var stories = []story{
 	{
 		name:   "ZSK",
-		policy: []string{"zsk lifetime 45s"},
+		policy: []string{"zsk lifetime 40s"},
 		keys:   3, signatures: 1,
 		play: func(t *testing.T, a *actor) {
 			for round := range a.rounds {
@@ -34,7 +34,7 @@ var stories = []story{
 	},
 	{
 		name:   "KSK",
-		policy: []string{"ksk lifetime 45s"},
+		policy: []string{"ksk lifetime 30s"},
 		keys:   3, signatures: 2,
 		play: func(t *testing.T, a *actor) {
 			for round := range a.rounds {
@@ -44,7 +44,7 @@ var stories = []story{
 	},
 	{
 		name:   "CSK",
-		policy: []string{"scheme csk", "csk lifetime 45s"},
+		policy: []string{"scheme csk", "csk lifetime 40s"},
 		keys:   2, signatures: 2,
 		play: func(t *testing.T, a *actor) {
 			a.replaced(t, "CSK roll is over", a.recorder.view().keys)
@@ -97,7 +97,7 @@ var stories = []story{
 	},
 	{
 		name:   "ByHand",
-		policy: []string{"cds off", "ksk lifetime 45s"},
+		policy: []string{"cds off", "ksk lifetime 30s"},
 		keys:   3, signatures: 2,
 		byHand: true,
 		play:   rollByHand,
@@ -118,14 +118,14 @@ var stories = []story{
 	},
 	{
 		name:   "Together",
-		policy: []string{"denial nsec3", "ksk lifetime 45s", "zsk lifetime 45s"},
+		policy: []string{"denial nsec3", "ksk lifetime 30s", "zsk lifetime 40s"},
 		keys:   6, signatures: 2,
 		play: everythingAtOnce,
 	},
 	{
 		name:   "Local",
-		policy: []string{"zsk lifetime 45s"},
-		child:  []string{"ksk lifetime 45s"},
+		policy: []string{"zsk lifetime 40s"},
+		child:  []string{"ksk lifetime 30s"},
 		keys:   3, signatures: 2,
 		play: func(t *testing.T, a *actor) {
 			a.replaced(t, "KSK roll is over", a.recorder.view().with(kskFlags))
@@ -138,7 +138,7 @@ var stories = []story{
 func everythingAtOnce(t *testing.T, a *actor) {
 	old := a.recorder.view().keys
 	a.recorder.wait(t, "there is a new KSK", func(p picture) bool { return len(p.with(kskFlags)) == 2 })
-	a.change(t, a.zone, "algorithm ED25519", "denial nsec3", "ksk lifetime 45s", "zsk lifetime 45s")
+	a.change(t, a.zone, "algorithm ED25519", "denial nsec3", "ksk lifetime 30s", "zsk lifetime 40s")
 	a.recorder.wait(t, "there are keys of the new algorithm", func(p picture) bool { return p.algorithms() == 2 })
 	a.change(t, a.zone, "algorithm ED25519", "scheme csk", "denial nsec")
 	a.replaced(t, "the first keys are gone", old)

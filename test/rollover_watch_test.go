@@ -108,13 +108,19 @@ func (w *watcher) run(which int) {
 	}
 }
 
-// ask puts one question, as a client does that trusts its resolver.
-func (w *watcher) ask(name string, typ uint16, rcode int) (*dns.Msg, string) {
+// ask puts one question, as a client does that trusts its resolver: again when
+// there is no answer, and by TCP when the answer does not fit.
+func (w *watcher) ask(name string, typ uint16, rcode int) (r *dns.Msg, problem string) {
 	m := query(name, typ, true)
 	m.RecursionDesired = true
-	c := dns.Client{Timeout: patience / 4}
-	r, _, err := c.Exchange(m, w.resolver)
-	if err == nil && r.Truncated { // with the signatures of two algorithms
+	c := dns.Client{Timeout: 5 * time.Second}
+	var err error
+	for range 3 {
+		if r, _, err = c.Exchange(m, w.resolver); err == nil {
+			break
+		}
+	}
+	if err == nil && r.Truncated { // it has the signatures of two algorithms
 		c.Net = "tcp"
 		r, _, err = c.Exchange(m, w.resolver)
 	}

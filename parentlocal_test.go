@@ -170,11 +170,11 @@ func TestLocalParent_KeepsTheDS(t *testing.T) {
 func TestLocalParent_DropsTheDS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
-		child, parents := p.family(t, aboveZone, "")
+		child, _ := p.family(t, aboveZone, "")
 		wait(t, "delegated", 3*day, p.in(p.of(policy.KSK), rollover.DS, rollover.Omnipresent))
 		child.loop.stop()
 		p.policy.Insecure = true
-		child, parents = p.family(t, aboveZone, "")
+		child, parents := p.family(t, aboveZone, "")
 		defer child.loop.stop()
 		began := time.Now()
 		wait(t, "unsigned", 10*day, func() bool { return child.served.Load().signed.Unsigned })

@@ -161,7 +161,7 @@ func (w *world) publish() {
 		if w.set.Urgent || len(signers) == 0 {
 			w.ends = w.now
 		}
-	} else if w.set.Urgent && w.ends.After(w.now) {
+	} else if w.set.Urgent && w.ends.After(w.now) || len(signers) == 0 && w.set.Pending() {
 		w.ends = w.now
 	}
 	w.set.Urgent = false

@@ -1,0 +1,112 @@
+package rollover
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/autosign-dns/autosign/plugin/policy"
+)
+
+// A parent whose DS are of other keys only speaks of another zone than the state
+// does: nothing moves, and an operator is told which.
+func TestStep_StrangersAtTheParent(t *testing.T) {
+	comes := inService("new", policy.KSK)
+	for _, r := range []Record{DNSKEY, KRRSIG, DS} {
+		comes = comes.in(r, Hidden, Omnipresent)
+	}
+	s := ours(inService("old", policy.KSK), inService("zsk", policy.ZSK), comes)
+	look := func(ours ...string) Facts {
+		return Facts{Served: noon, Complete: noon, Parent: Observation{At: noon, Zone: "org.", Unknown: []uint16{4711, 815}, Servers: []Server{{Name: "a", Keys: ours}, {Name: "b"}}}}
+	}
+	plan := Step(noon, odd(), look(), s)
+	for _, m := range plan.Moves {
+		if m.To == "rumoured" && m.Record != "DS" || m.To == "unretentive" {
+			t.Errorf("%+v", m)
+		}
+	}
+	told := func(r Reason) bool {
+		return strings.Contains(r.Waiting, "an operator") && strings.Contains(r.Waiting, "4711, 815")
+	}
+	if !slices.ContainsFunc(plan.Reasons, told) {
+		t.Errorf("nobody is told: %+v", plan.Reasons)
+	}
+	if plan = Step(noon, odd(), look("old"), s); len(plan.KeySet.Published()) != 3 {
+		t.Errorf("with one of ours among them the roll begins: %+v", plan.Moves)
+	}
+}
+
+// A parent that cannot be asked: an operator's word takes the place of looks, for
+// DS that are there and for DS that are gone.
+func TestStep_DSByHand(t *testing.T) {
+	w := quiet()
+	w.ignores = true
+	for _, s := range w.servers {
+		s.down = true
+	}
+	w.command([]string{"roll", "KSK"})
+	w.run(20 * day)
+	if k := w.key(t, "KSK-1"); k.state(DS) != Unretentive {
+		t.Fatalf("without a word the DS is %s", k.state(DS))
+	}
+	said := w.now
+	for id, gone := range map[string]bool{"KSK-3": false, "KSK-1": true} {
+		must(t, w, func(s *KeySet, o Order) (Entry, error) { return s.ConfirmDS(o, id, gone) })
+	}
+	w.run(3 * day)
+	w.wantServing(t, "ZSK-2", "KSK-3")
+	hold := w.p.ParentPropagation + w.p.DSTTL
+	for id, want := range map[string]time.Time{"KSK-3": said.Add(hold + w.p.PublishSafety), "KSK-1": said.Add(hold + w.p.RetireSafety)} {
+		if got := w.key(t, id).Records[DS].Since; !got.Equal(want) {
+			t.Errorf("%s settles at %s, want %s", id, moment(got), moment(want))
+		}
+	}
+}
+
+// One server says what all others do not: as long as they disagree nothing is
+// known of a DS, neither that it is there nor that it is gone.
+func TestStep_AllServersMustAgree(t *testing.T) {
+	w := quiet()
+	w.ignores = true
+	w.command([]string{"roll", "KSK"})
+	w.run(day)
+	for _, c := range []struct{ a, b string }{{"KSK-1", "KSK-3"}, {"KSK-3", "KSK-1"}, {"KSK-1 KSK-3", "KSK-1"}, {"KSK-3", "KSK-1 KSK-3"}} {
+		w.servers[0].keys, w.servers[1].keys = strings.Fields(c.a), strings.Fields(c.b)
+		w.run(10 * day)
+		if old := w.key(t, "KSK-1"); old.state(DS) != Unretentive || !old.DSGone.IsZero() {
+			t.Errorf("%v: the old DS is %s, gone since %s", c, old.state(DS), old.DSGone)
+		}
+		everywhere := strings.Contains(c.a, "KSK-3") && strings.Contains(c.b, "KSK-3")
+		if k := w.key(t, "KSK-3"); k.DSSeen.IsZero() == everywhere || (k.state(DS) == Omnipresent) != everywhere {
+			t.Errorf("%v: the new DS is %s, seen since %s", c, k.state(DS), k.DSSeen)
+		}
+	}
+	w.servers[1].keys = []string{"KSK-3"}
+	w.run(5 * day)
+	w.wantServing(t, "ZSK-2", "KSK-3")
+}
+
+// P5: at every moment some DS of every parent server leads to a key that is
+// published and signs the DNSKEY set, however slow each of them is.
+func TestStep_P5_EveryServersDSLeads(t *testing.T) {
+	for n := range 8 {
+		w := quiet()
+		w.servers[0].delay, w.servers[1].delay = time.Duration(n)*13*time.Hour, time.Duration(7-n)*29*time.Hour
+		w.watch = func(before KeySet, _ Facts, _ Plan) {
+			for _, s := range w.servers {
+				if !slices.ContainsFunc(s.keys, func(id string) bool {
+					return slices.Contains(before.Published(), id) && slices.Contains(before.DNSKEYSigners(), id)
+				}) {
+					t.Fatalf("%s at %s has DS of %v, published are %v", s.name, w.at(), s.keys, before.Published())
+				}
+			}
+		}
+		for _, begin := range []string{"KSK", "emergency KSK", "algorithm"} {
+			changes[begin](w)
+			w.run(6 * day)
+		}
+		w.run(60 * day)
+		w.wantEnd(t, "P5")
+	}
+}

@@ -171,7 +171,9 @@ func TestController_TrustAnchorsByHand(t *testing.T) {
 		p.policy.NoParent = true
 		s := p.attended(t, newUpper())
 		defer s.loop.stop()
+		s.loop.mu.Lock()
 		s.loop.poll = 20 * time.Minute
+		s.loop.mu.Unlock()
 		enlist(t, s)
 		var c Controller
 		old := p.of(policy.KSK)

@@ -22,7 +22,9 @@ type world struct {
 	signers []string  // of the newest generation
 	since   time.Time // of the newest generation
 	ends    time.Time // when all is signed by it
-	served  time.Time
+	served  time.Time // since when what is decided is served; zero: it is not
+	shape   string    // of what is served
+	shown   time.Time // since when
 	freeze  string
 
 	mute   bool // nothing is served any more
@@ -161,11 +163,14 @@ func (w *world) publish() {
 		if w.set.Urgent || len(signers) == 0 {
 			w.ends = w.now
 		}
-	} else if w.set.Urgent && w.ends.After(w.now) || len(signers) == 0 && w.set.Pending() {
+	} else if w.set.Urgent && w.ends.After(w.now) {
 		w.ends = w.now
 	}
 	w.set.Urgent = false
-	w.served = w.now
+	if shape := fmt.Sprint(w.set.Published(), w.set.DNSKEYSigners(), signers, w.set.Delegated(), w.set.Withdrawn()); shape != w.shape {
+		w.shape, w.shown = shape, w.now
+	}
+	w.served = w.shown
 	w.set.DNSKEYTTL.Serve(w.now, w.p.DNSKEYTTL)
 	w.set.ZoneTTL.Serve(w.now, w.maxTTL)
 	for _, id := range signers {

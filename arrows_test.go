@@ -151,8 +151,9 @@ func hasty(t *testing.T) *place {
 	return p
 }
 
-// crossing is one life with a fault in it; it returns the arrows that were crossed.
-func crossing(t *testing.T, at int, kind fault) *arrows {
+// crossing is one life with a fault in it; it returns the arrows that were
+// crossed. With an heir another signer works on the same store, and goes on alone.
+func crossing(t *testing.T, at int, kind fault, heir bool) *arrows {
 	p := hasty(t)
 	a := &arrows{at: at, kind: kind}
 	whole, keys := p.store, p.keys
@@ -161,10 +162,19 @@ func crossing(t *testing.T, at int, kind fault) *arrows {
 	defer func() { o.stop() }()
 	o.delay = 2 * time.Minute
 	p.store, p.keys = whole, keys // of those that come after
+	if heir {
+		o.many = true
+		o.signers = append(o.signers, o.start())
+	}
 	revive := func() {
-		if a.dead {
-			o.stop()
-			o.signers[0], a.dead = o.start(), false
+		if !a.dead {
+			return
+		}
+		o.signers[0].loop.stop()
+		if a.dead = false; len(o.signers) > 1 {
+			o.signers = o.signers[1:]
+		} else {
+			o.signers[0] = o.start()
 		}
 	}
 	o.run(5*time.Hour, revive)
@@ -189,7 +199,7 @@ func crossing(t *testing.T, at int, kind fault) *arrows {
 
 func TestArrows_EachIsBroken(t *testing.T) {
 	var all *arrows
-	synctest.Test(t, func(t *testing.T) { all = crossing(t, 0, stopBefore) })
+	synctest.Test(t, func(t *testing.T) { all = crossing(t, 0, stopBefore, false) })
 	kinds := map[string]int{}
 	for at, name := range all.names {
 		if kinds[name]++; kinds[name] > 2 { // more of the same tell nothing new
@@ -197,9 +207,13 @@ func TestArrows_EachIsBroken(t *testing.T) {
 		}
 		for kind := range faults {
 			t.Run(fmt.Sprintf("%d %s/%s", at+1, name, faultWords[kind]), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { crossing(t, at+1, kind) })
+				synctest.Test(t, func(t *testing.T) { crossing(t, at+1, kind, false) })
 			})
 		}
+		// P3: whoever takes over goes on with the keys as they are.
+		t.Run(fmt.Sprintf("%d %s/an heir", at+1, name), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { crossing(t, at+1, stopAfter, true) })
+		})
 	}
 	for _, name := range []string{"create KSK", "create ZSK", "destroy", "store pool", "store keys", "store generations"} {
 		if kinds[name] == 0 {

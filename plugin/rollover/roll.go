@@ -23,7 +23,7 @@ func (st *step) roll(roles []policy.Role, old []string, emergency bool, why stri
 	if emergency && st.f.Complete.IsZero() && slices.ContainsFunc(roles, policy.Role.SignsZone) {
 		st.set.Urgent = true // what still moves is to move at once
 	}
-	if len(old) > 0 && !emergency {
+	if len(old) > 0 && !emergency && !st.unserved(roles) {
 		for _, r := range roles {
 			if busy := st.busy(r); busy != "" {
 				return wait("the roll under way: " + busy)
@@ -116,7 +116,7 @@ func (k *Key) standby() bool {
 func (st *step) busy(role policy.Role) string {
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
-		if !shareDuty(k.Role, role) || k.Foreign || st.orphaned(k) {
+		if !shareDuty(k.Role, role) || k.Foreign {
 			continue
 		}
 		for r := range records {
@@ -132,10 +132,12 @@ func (st *step) busy(role policy.Role) string {
 	return ""
 }
 
-// orphaned reports whether a key goes out of use and nothing in service does what
-// it did: it waits for the roll that is asked about, not the other way round.
-func (st *step) orphaned(k *Key) bool {
-	return !k.InService() && !st.set.has(func(o *Key) bool { return o.InService() && shareDuty(o.Role, k.Role) })
+// unserved reports whether nothing in service does what one of the roles is for:
+// what goes out of use waits for this roll then, not the other way round.
+func (st *step) unserved(roles []policy.Role) bool {
+	return slices.ContainsFunc(roles, func(r policy.Role) bool {
+		return !st.set.has(func(k *Key) bool { return k.InService() && shareDuty(k.Role, r) })
+	})
 }
 
 // inZone counts the keys of which a record is somewhere, or to come.

@@ -210,6 +210,13 @@ func TestStep_EmergencyOfAnotherRole(t *testing.T) {
 // A key that is no longer to be used waits for its successor. So does the policy's
 // roll not wait for it.
 func TestStep_NothingWaitsForAKeyThatWaitsForIt(t *testing.T) {
+	w := quiet()
+	w.p.Algorithm = policy.ED25519
+	w.run(day)
+	must(t, w, func(s *KeySet, o Order) (Entry, error) { return s.DNSKEYOnly(o, "KSK-3", true) })
+	w.p.Algorithm = policy.ECDSAP256SHA256
+	w.run(60 * day)
+	w.wantEnd(t, "algorithm taken back, without its KSK")
 	for _, retire := range []bool{false, true} {
 		w := quiet()
 		must(t, w, func(s *KeySet, o Order) (Entry, error) { return s.DNSKEYOnly(o, "ZSK-2", true) })

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,26 +120,30 @@ func (r *registry) adopt(t *testing.T, server, child string) (changed bool, prob
 // watch adopts what the children ask for, again and again, until it is told to
 // stop. Nothing is asked of dnssec-cds twice.
 func (r *registry) watch(t *testing.T, stop <-chan struct{}, server string, children ...string) {
+	var all sync.WaitGroup
+	for _, c := range children {
+		all.Go(func() { t.Run(c, func(t *testing.T) { r.watchOne(t, stop, server, c) }) })
+	}
+	all.Wait()
+}
+
+func (r *registry) watchOne(t *testing.T, stop <-chan struct{}, server, child string) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	done, refused := map[string]string{}, map[string]int{}
+	done, refused := "", 0
 	for {
-		for _, c := range children {
-			state := fmt.Sprint(contents(server, c, dns.TypeCDS), contents(server, c, dns.TypeDNSKEY), contents(r.addr, c, dns.TypeDS))
-			if state == done[c] {
-				continue
-			}
-			switch changed, problem := r.adopt(t, server, c); {
+		state := fmt.Sprint(contents(server, child, dns.TypeCDS), contents(server, child, dns.TypeDNSKEY), contents(r.addr, child, dns.TypeDS))
+		if state != done {
+			switch changed, problem := r.adopt(t, server, child); {
 			case problem != "":
 				// The sets were asked for one after the other, and may be of two versions.
-				if refused[c]++; refused[c] == 4 {
+				if refused++; refused == 4 {
 					t.Error(problem)
 				}
 			case !changed:
-				done[c] = state
-				fallthrough
+				done, refused = state, 0
 			default:
-				refused[c] = 0
+				refused = 0
 			}
 		}
 		select {

@@ -189,7 +189,7 @@ func (r *recorder) story() string {
 // roll takes its time.
 func (r *recorder) wait(t *testing.T, what string, is func(picture) bool) {
 	t.Helper()
-	const long = 150 * time.Second
+	const long = 200 * time.Second
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.NewTimer(long)

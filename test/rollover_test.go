@@ -175,18 +175,22 @@ func goInsecureAndBack(t *testing.T, a *actor) {
 	a.expects(mustBeSecure)
 }
 
-// rollByHand has the operator bring the new DS to the parent.
+// rollByHand has the operator bring the new DS to the parent when the server
+// wants it there: the file beside the keys says so.
 func rollByHand(t *testing.T, a *actor) {
-	old := a.recorder.view().with(kskFlags)
-	a.recorder.wait(t, "there is a new KSK", func(p picture) bool { return len(p.with(kskFlags)) == 2 })
-	a.rest(t)
-	keys := a.recorder.view().with(kskFlags)
-	for public := range old {
-		delete(keys, public)
-	}
-	a.parent.replace(t, a.zone, dsOf(slices.Collect(maps.Values(keys)))...)
+	old := a.recorder.view()
+	var set []*dns.DS
+	a.recorder.wait(t, "a new DS is wanted", func(picture) bool {
+		set = nil
+		zp := dns.NewZoneParser(strings.NewReader(dsset(t, a.dir, a.zone)), "", "")
+		for rr, ok := zp.Next(); ok; rr, ok = zp.Next() {
+			set = append(set, rr.(*dns.DS))
+		}
+		return len(set) > 0 && !slices.ContainsFunc(set, func(ds *dns.DS) bool { return slices.Contains(old.ds, ds.KeyTag) })
+	})
+	a.parent.replace(t, a.zone, set...)
 	a.recorder.mark("-- the operator has replaced the DS")
-	a.replaced(t, "KSK roll is over", old)
+	a.replaced(t, "KSK roll is over", old.with(kskFlags))
 }
 
 // TestRollover_NoQuestionIsEverBogus plays all stories on one server, with BIND
@@ -224,9 +228,9 @@ func (g *stage) playAll(t *testing.T, others ...func(*testing.T)) {
 		}
 		all.Go(func() { t.Run(s.name, func(t *testing.T) { g.play(t, s.name, s) }) })
 	}
-	others = append(others, func(t *testing.T) { g.parent.watch(t, g.ended, g.addr, looked...) })
+	others = append(others, func(t *testing.T) { g.parent.watch(t, g.ended, g.secondary, looked...) })
 	for i, other := range others {
-		aside.Go(func() { t.Run(fmt.Sprint("aside", i), other) })
+		aside.Go(func() { t.Run(fmt.Sprint("beside", i), other) })
 	}
 	all.Wait()
 	close(g.ended)

@@ -20,6 +20,7 @@ func (st *step) want() bool {
 	}
 	roles, old := st.mismatch()
 	changed = st.retireSpare(len(roles) == 0) || changed
+	changed = st.retireStandby() || changed
 	waits := len(roles) > 0 && !st.conform(roles, old)
 	if len(roles) > 0 && !waits {
 		return true
@@ -74,22 +75,31 @@ func (k *Key) setGoal(r Record, goal State) bool {
 }
 
 // conform has keys that are as the policy says take the place of those that are
-// not. A key that is only published goes with its algorithm, or that could never
-// be left: it is of no use, and every set would have to be signed for it.
+// not.
 func (st *step) conform(roles []policy.Role, old []string) bool {
 	emergency := slices.ContainsFunc(st.set.Requests, func(q Request) bool {
 		return q.Emergency && slices.ContainsFunc(old, func(id string) bool { return st.set.Key(id).Role == q.Role })
 	})
-	if !st.roll(roles, old, emergency, "the policy") {
-		return false
-	}
+	return st.roll(roles, old, emergency, "the policy")
+}
+
+// retireStandby retires keys that are published only together with the last of
+// their algorithm that were in service: they are of no use, and for them every set
+// would have to be signed by it for ever.
+func (st *step) retireStandby() (changed bool) {
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
-		if len(old) > 0 && k.Algorithm != st.p.Algorithm && k.DNSKEYOnly() && k.Retired.IsZero() && !k.Foreign {
-			st.retire(k, "the policy: its algorithm is left")
+		if k.Algorithm == st.p.Algorithm || k.Foreign || !k.Retired.IsZero() || !k.DNSKEYOnly() {
+			continue
+		}
+		stays := st.set.has(func(o *Key) bool { return o.Algorithm == k.Algorithm && o.InService() })
+		leaves := st.set.has(func(o *Key) bool { return o.Algorithm == k.Algorithm && !o.Retired.IsZero() && !o.Gone() })
+		if leaves && !stays {
+			st.retire(k, "its algorithm is left")
+			changed = true
 		}
 	}
-	return true
+	return changed
 }
 
 // retireSpare retires keys whose scheduled time has come and that are not

@@ -11,6 +11,8 @@ import (
 // Caches hold Omnipresent records for certain, Hidden ones for certain not, and
 // the others maybe. The rules say that of records alone:
 //
+//	whole      a zone that is signed has a key in its DNSKEY set that has signed
+//	           that, and one of the same algorithm that signs the rest.
 //	secure     there is a DS; or there never was one; or the zone is leaving.
 //	delegation for each algorithm with a DS: whatever DS of it a cache holds, some
 //	           key leads on from that DS set into every DNSKEY set.
@@ -53,11 +55,15 @@ var rules = []rule{
 	}},
 }
 
-const secureRule = "secure"
+// The rules that are not of an algorithm.
+const (
+	wholeRule  = "whole"
+	secureRule = "secure"
+)
 
 // RuleNames returns the names of the rules.
 func RuleNames() []string {
-	names := []string{secureRule}
+	names := []string{wholeRule, secureRule}
 	for _, r := range rules {
 		names = append(names, r.name)
 	}
@@ -128,7 +134,27 @@ func signaturesAround(keys []*Key) bool {
 	return slices.ContainsFunc(keys, func(z *Key) bool { return z.state(ZRRSIG) == Omnipresent && sameDNSKEY(keys, z) })
 }
 
-// broken is a rule that does not hold, of an algorithm; of none for secureRule.
+// whole: nothing is shown; or there are k, z of one algorithm with DNSKEY(k),
+// KRRSIG(k), DNSKEY(z) and ZRRSIG(z) shown. It is what verifiers of one version ask.
+func whole(groups [][]*Key) bool {
+	shown := func(k *Key, list ...Record) bool {
+		return !slices.ContainsFunc(list, func(r Record) bool { return !k.state(r).Shown() })
+	}
+	signed := false
+	for _, keys := range groups {
+		has := func(list ...Record) bool {
+			return slices.ContainsFunc(keys, func(k *Key) bool { return shown(k, list...) })
+		}
+		if has(DNSKEY, KRRSIG) && has(DNSKEY, ZRRSIG) {
+			return true
+		}
+		signed = signed || has(DNSKEY) || has(ZRRSIG)
+	}
+	return !signed
+}
+
+// broken is a rule that does not hold, of an algorithm; of none for those that
+// are asked once.
 type broken struct {
 	rule      string
 	algorithm policy.Algorithm
@@ -145,6 +171,9 @@ func judge(s *KeySet, leaving, insecure bool, off string) (list []broken) {
 		list = append(list, broken{secureRule, 0})
 	}
 	groups := byAlgorithm(s)
+	if off != wholeRule && !whole(groups) {
+		list = append(list, broken{wholeRule, 0})
+	}
 	for _, r := range rules {
 		for _, keys := range groups {
 			if r.name == off || !slices.ContainsFunc(keys, func(k *Key) bool { return k.state(r.of) != Hidden }) {

@@ -286,8 +286,15 @@ func TestStep_StandbyGoesWithItsAlgorithm(t *testing.T) {
 	w.set.Keys = append(w.set.Keys, standby)
 	w.run(day)
 	w.p.Algorithm = policy.ED25519
-	w.run(40 * day)
-	w.wantServing(t, "KSK-3", "ZSK-4")
+	w.run(day)
+	must(t, w, func(s *KeySet, o Order) (Entry, error) { return s.DNSKEYOnly(o, "ZSK-4", true) }) // and then another
+	w.run(50 * day)
+	w.p.Algorithm = policy.RSASHA256
+	w.run(50 * day)
+	w.wantServing(t, "KSK-6", "ZSK-7")
+	if n := len(w.set.Published()); n != 2 {
+		t.Errorf("%d keys are published", n)
+	}
 }
 
 // A zone that its parent has never had a DS of rolls all the same.

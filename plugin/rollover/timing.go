@@ -107,9 +107,9 @@ func (s *KeySet) keyed(k *Key, at time.Time) bool {
 
 func (t timing) delegated(k *Key, since time.Time, safety time.Duration) time.Time {
 	switch {
-	case t.p.NoParent && !k.DSSeen.IsZero():
-		return later(since, k.DSSeen) // by hand: validators have it
-	case t.p.NoParent:
+	case t.p.NoParent && !k.DSSeen.IsZero() && k.ByHand:
+		return later(since, k.DSSeen) // validators have it
+	case t.p.NoParent && k.DSSeen.IsZero():
 		return since.Add(addHoldDown + t.p.ZonePropagation + t.ttlKey(safety) + safety)
 	case k.DSSeen.IsZero():
 		return time.Time{}
@@ -136,9 +136,9 @@ func (t timing) hidden(k *Key, r Record, f *Facts) time.Time {
 
 func (t timing) undelegated(k *Key, since time.Time, safety time.Duration) time.Time {
 	switch {
-	case t.p.NoParent && !k.DSGone.IsZero():
-		return later(since, k.DSGone)
-	case t.p.NoParent && !k.Revoked.IsZero():
+	case t.p.NoParent && !k.DSGone.IsZero() && k.ByHand:
+		return later(since, k.DSGone) // no validator has it
+	case t.p.NoParent && k.DSGone.IsZero() && !k.Revoked.IsZero():
 		return later(since, k.Revoked).Add(removeHoldDown + t.p.ZonePropagation + t.ttlKey(safety) + safety)
 	case k.DSGone.IsZero():
 		return time.Time{}

@@ -149,6 +149,15 @@ func (w *place) fault() string {
 		return "the zone has become insecure"
 	}
 	w.Secure = secure && !slices.Contains(w.DS, "")
+	if keys := strings.Join(w.Set.Published(), " "); w.Set.Signed() {
+		whole := false
+		for a := range w.algorithms(keys) {
+			whole = whole || w.common(a, keys, strings.Join(w.Set.DNSKEYSigners(), " ")) && w.common(a, keys, strings.Join(w.Set.ZoneSigners(), " "))
+		}
+		if !whole {
+			return "a version that nobody can make"
+		}
+	}
 	for _, keys := range w.Keys {
 		published, signing, _ := strings.Cut(keys, "/")
 		for _, ds := range w.DS {

@@ -25,6 +25,16 @@ func found() map[string]Setup {
 	alone.NoParent = true
 	gone := alone
 	gone.Insecure = true
+	standard := policy.Default()
+	newer := standard
+	newer.Algorithm = policy.ED25519
+	newerLeaving := newer
+	newerLeaving.Insecure = true
+	combined := standard
+	combined.Scheme = policy.SchemeCSK
+	orphan := combined
+	orphan.NoParent = true
+	quick := Parent{Zone: "org.", Delay: 20 * time.Hour, Fixed: true, Look: time.Hour}
 	slow := Parent{Zone: "org.", Delay: 5 * day, Spread: 2 * day, Fixed: true}
 	at := func(d time.Duration, k Kind, e Event) Event {
 		e.At, e.Kind = 30*day+d, k
@@ -63,6 +73,15 @@ func found() map[string]Setup {
 		}},
 		"DeletedWhileItRests": {Policy: long, Parent: Parent{Delay: 20 * day, Fixed: true}, Events: []Event{
 			{At: 2 * day, Kind: SetPolicy, Policy: &other}, {At: 3 * day, Kind: Rest, Role: policy.ZSK, For: 2 * day},
+		}},
+		// The last DNSKEYs do not go while the zone is to stay signed.
+		"BackWhileTheAlgorithmRolls": {Policy: standard, Parent: quick, Events: []Event{
+			{At: 10 * day, Kind: SetPolicy, Policy: &newer}, {At: 11 * day, Kind: SetPolicy, Policy: &newerLeaving},
+			{At: 304 * time.Hour, Kind: SetPolicy, Policy: &newer},
+		}},
+		// A wait that began with a parent ends as if there still were one.
+		"ParentLeftOutInARoll": {Policy: standard, Parent: quick, Events: []Event{
+			{At: 461 * time.Hour, Kind: SetPolicy, Policy: &combined}, {At: 511 * time.Hour, Kind: SetPolicy, Policy: &orphan},
 		}},
 		// Nobody loses the only key that it trusts.
 		"LeavingWhileAnchorsRoll": {Policy: alone, Events: []Event{

@@ -49,7 +49,7 @@ var mistakes = map[string]Step{
 	"ValidatorsTrustAtOnce": func(now time.Time, p policy.Policy, f rollover.Facts, s rollover.KeySet) rollover.Plan {
 		for i := range s.Keys {
 			if p.NoParent && s.Keys[i].Status(rollover.DS).State == rollover.Rumoured {
-				s.Keys[i].DSSeen = now
+				s.Keys[i].DSSeen, s.Keys[i].ByHand = now, true
 			}
 		}
 		return rollover.Step(now, p, f, s)

@@ -49,9 +49,14 @@ func (v version) equal(o version) bool {
 		v.denial == o.denial && v.dnskeyTTL == o.dnskeyTTL && v.zoneTTL == o.zoneTTL
 }
 
-// delegates reports whether both ask the parent for the same.
-func (v version) delegates(o version) bool {
-	return slices.Equal(v.cds, o.cds) && v.withdraw == o.withdraw
+// whole reports whether the version validates by itself: it is not signed at
+// all, or a key that is in it has signed its DNSKEY set, and one everything else.
+func (v version) whole() bool {
+	of := func(signers []string) bool {
+		return slices.ContainsFunc(signers, func(id string) bool { return slices.Contains(v.keys, id) })
+	}
+	unsigned := len(v.keys) == 0 && !slices.ContainsFunc(v.zone, func(g []string) bool { return len(g) > 0 })
+	return unsigned || of(v.signers) && !slices.ContainsFunc(v.zone, func(g []string) bool { return !of(g) })
 }
 
 // look is what a process does when it wakes: rounds of work, until nothing is
@@ -256,6 +261,10 @@ func (w *world) publish(p *process) (did, ok bool) {
 		p.complete = time.Time{}
 	} else if p.complete.IsZero() || !slices.EqualFunc(p.version.zone, v.zone, slices.Equal) {
 		p.complete = now
+	}
+	if !v.whole() {
+		w.history.Bogus = append(w.history.Bogus, Bogus{At: w.now, Mix: fmt.Sprintf("a version that nobody can make: "+
+			"DNSKEY %v, signed by %v, the rest signed by %v", v.keys, v.signers, v.zone)})
 	}
 	p.version, p.serving, p.served = v, true, now
 	w.serve(p, v)

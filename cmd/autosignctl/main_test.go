@@ -195,3 +195,15 @@ func TestSimulate_EveryStoryIsAPicture(t *testing.T) {
 		}
 	}
 }
+
+// TestSimulate_AWrongFlagIsMisuse: whoever mistypes is told so by the status.
+func TestSimulate_AWrongFlagIsMisuse(t *testing.T) {
+	for _, args := range [][]string{{"-for", "0"}, {"-seed", "x"}, {"-json"}, {"word"}} {
+		if status := run(append([]string{"simulate"}, args...), io.Discard, io.Discard); status != statusUsage {
+			t.Errorf("%q: exit status %d", args, status)
+		}
+	}
+	if status := run([]string{"simulate", "-h"}, io.Discard, io.Discard); status != statusFine {
+		t.Errorf("-h: exit status %d", status)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -94,8 +95,10 @@ func newSimulateFlags(errs io.Writer) *simulateFlags {
 // simulateCommand is autosignctl simulate.
 func simulateCommand(args []string, out, errs io.Writer) (int, error) {
 	f := newSimulateFlags(errs)
-	if err := f.Parse(args); err != nil {
-		return statusUsage, flag.ErrHelp // it was told
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return statusFine, err
+	} else if err != nil {
+		return statusUsage, nil // it was told
 	}
 	if f.NArg() > 0 {
 		return statusUsage, fmt.Errorf("%q is no flag", f.Arg(0))

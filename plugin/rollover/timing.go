@@ -127,11 +127,24 @@ func (t timing) hidden(k *Key, r Record, f *Facts) time.Time {
 			return time.Time{}
 		}
 		ttl := max(time.Duration(k.Exposure.MaxTTL)*time.Second, t.ttlSig(safety))
-		return f.Complete.Add(t.p.ZonePropagation + ttl + safety)
+		return t.expired(k, f.Complete.Add(t.p.ZonePropagation+ttl+safety), safety)
 	case DS: // Iret of RFC 7583 section 3.3.1: DprpP + TTLds
 		return t.undelegated(k, since, safety)
 	}
 	return since.Add(t.p.ZonePropagation + t.ttlKey(safety) + safety)
+}
+
+// expired returns when nothing needs a key's signatures any more: at the end of
+// a hold, or when the last of them has expired, whatever its TTL was.
+func (t timing) expired(k *Key, hold time.Time, safety time.Duration) time.Time {
+	end := k.Exposure.LatestExpiry
+	if end.IsZero() {
+		return hold
+	}
+	if end = end.Add(t.p.ZonePropagation + safety); end.Before(hold) {
+		return end
+	}
+	return hold
 }
 
 func (t timing) undelegated(k *Key, since time.Time, safety time.Duration) time.Time {

@@ -237,3 +237,22 @@ func TestTiming_LifetimeToTheSecond(t *testing.T) {
 		}
 	}
 }
+
+// A signature that has expired needs no key, however long its records' TTLs are.
+func TestHold_EndsWithTheLatestExpiry(t *testing.T) {
+	p := policy.Default()
+	since := start
+	k := Key{ID: "z", Role: policy.ZSK, Exposure: Exposure{MaxTTL: 30 * 86400, LatestExpiry: start.Add(14 * 24 * time.Hour)}}
+	k.Records[ZRRSIG] = Status{State: Unretentive, Since: since}
+	s := KeySet{Keys: []Key{k}}
+	f := Facts{Complete: start.Add(9 * 24 * time.Hour)}
+	want := start.Add(14*24*time.Hour + p.ZonePropagation + p.RetireSafety)
+	if got := newTiming(f.Complete, &p, &s).hidden(&k, ZRRSIG, &f); !got.Equal(want) {
+		t.Errorf("hidden at %s, want %s", got, want)
+	}
+	k.Exposure.MaxTTL = 3600
+	want = f.Complete.Add(time.Hour + p.ZonePropagation + p.RetireSafety)
+	if got := newTiming(f.Complete, &p, &s).hidden(&k, ZRRSIG, &f); !got.Equal(want) {
+		t.Errorf("hidden at %s, want %s", got, want)
+	}
+}

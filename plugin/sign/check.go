@@ -129,13 +129,32 @@ func (p *Plan) checkUnsigned() error {
 	return nil
 }
 
-func (p *Plan) newSchedule() schedule {
-	s := schedule{now: p.in.Now.Unix(), seed: hashOctets(hashSeed, p.origin), apexs: numbers(p.in.DNSKEYSigners)}
-	for _, n := range s.apexs {
-		if !p.in.Keys[n].revoked() {
-			s.syncs = append(s.syncs, n)
+// syncSigners returns the keys that sign CDS and CDNSKEY: those that sign DNSKEY,
+// but for revoked ones (RFC 7344 section 4.1, RFC 5011 section 2.1); and, for an
+// algorithm that comes or goes, of which none does, those that sign the zone:
+// its signatures are first in and last out here, too (RFC 6781 section 4.1.4).
+func (p *Plan) syncSigners() (list []uint16) {
+	var algorithms [256]bool
+	for _, n := range p.in.DNSKEYSigners {
+		if k := &p.in.Keys[n]; !k.revoked() {
+			list = append(list, uint16(n))
+			algorithms[k.Algorithm] = true
 		}
 	}
+	if len(p.in.Generations) == 0 {
+		return list
+	}
+	for _, n := range p.in.Generations[len(p.in.Generations)-1].ZoneSigners {
+		if !algorithms[p.in.Keys[n].Algorithm] {
+			list = append(list, uint16(n))
+		}
+	}
+	return list
+}
+
+func (p *Plan) newSchedule() schedule {
+	s := schedule{now: p.in.Now.Unix(), seed: hashOctets(hashSeed, p.origin), apexs: numbers(p.in.DNSKEYSigners)}
+	s.syncs = p.syncSigners()
 	for _, g := range p.in.Generations {
 		s.gens = append(s.gens, generation{
 			since:   g.Since.Unix(),

@@ -100,7 +100,7 @@ type schedule struct {
 	seed  uint64       // hash of the origin
 	gens  []generation // one or two, the older first
 	apexs []uint16     // the keys that sign DNSKEY
-	syncs []uint16     // those of them that sign CDS and CDNSKEY too
+	syncs []uint16     // the keys that sign CDS and CDNSKEY
 }
 
 // nameHash is the part of an RRset's hash that its owner gives.

@@ -18,7 +18,7 @@ const (
 // testSchedule returns a schedule of generations that differ in validity,
 // refresh and beginning.
 func testSchedule(origin []byte, gens ...Generation) *schedule {
-	p := &Plan{origin: origin, in: Input{Generations: gens}}
+	p := &Plan{origin: origin, in: Input{Generations: gens, Keys: make([]Key, 8)}}
 	s := p.newSchedule()
 	return &s
 }

@@ -77,7 +77,8 @@ type Input struct {
 	// DNSKEYSigners, in Keys, sign DNSKEY, CDS and CDNSKEY (RFC 7344 section 4.1),
 	// whatever the generation: a chain of trust moves in one version, not in a
 	// period. The times of these signatures are those of the newest generation. A
-	// revoked key among them signs DNSKEY alone (RFC 5011 section 2.1).
+	// revoked key among them signs DNSKEY alone (RFC 5011 section 2.1). CDS and
+	// CDNSKEY are signed by zone signers as well, of algorithms that have none here.
 	DNSKEYSigners []int
 
 	Denial policy.Denial

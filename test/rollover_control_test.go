@@ -152,7 +152,7 @@ func (m mistake) mustBeSeen(t *testing.T, parent *registry, c *byBind, unbound, 
 	k := pairs{p256("-f", "KSK"), p256(), p256("-f", "KSK"), p256(), c.key(t, "-f", "KSK", "-a", "ED25519")}
 	c.serve(t, k.ksk, k.zsk)
 	parent.replace(t, c.zone, c.ds(t, k.ksk))
-	a := &actor{zone: c.zone, watcher: watchZone("unbound", unbound, c.zone), another: watchZone("BIND", bind, c.zone)}
+	a := &actor{zone: c.zone, watcher: watchZone("unbound", unbound, c.zone, false), another: watchZone("BIND", bind, c.zone, false)}
 	a.rest(t)
 	for _, w := range []*watcher{a.watcher, a.another} {
 		if n := w.faulty(); n > 0 {

@@ -35,6 +35,7 @@ type stage struct {
 	resolver  *unbound
 	second    string // the address of another resolver
 	secondary string // its address
+	deadly    bool   // the server is killed again and again
 	rounds    int    // how often keys with a lifetime are replaced
 
 	mu       sync.Mutex
@@ -61,9 +62,12 @@ func lively(serial int) string {
 
 // newStage starts everything. The resolvers ask the secondary as well as our
 // server, and go on asking it when ours is dead.
-func newStage(t *testing.T, sec secondary, rounds int) *stage {
+func newStage(t *testing.T, sec secondary, deadly bool) *stage {
 	t.Helper()
-	g := &stage{policies: map[string][]string{}, ended: make(chan struct{}), rounds: rounds}
+	g := &stage{policies: map[string][]string{}, ended: make(chan struct{}), rounds: 2, deadly: deadly}
+	if deadly {
+		g.rounds = 1
+	}
 	var top []string // below the zone in BIND
 	for _, s := range stories {
 		top = append(top, zoneOf(s.name))
@@ -188,7 +192,7 @@ func (g *stage) play(t *testing.T, name string, s story) {
 		a.zone, parent = childOf(name), g.addr
 	}
 	a.recorder = record(g.addr, parent, a.zone)
-	a.watcher, a.another = watchZone("unbound", g.resolver.addr, a.zone), watchZone("BIND", g.second, a.zone)
+	a.watcher, a.another = watchZone("unbound", g.resolver.addr, a.zone, g.deadly), watchZone("BIND", g.second, a.zone, false)
 	defer func() {
 		a.recorder.end()
 		a.watcher.end()

@@ -190,14 +190,16 @@ func rollByHand(t *testing.T, a *actor) {
 	})
 	a.parent.replace(t, a.zone, set...)
 	a.recorder.mark("-- the operator has replaced the DS")
-	a.replaced(t, "KSK roll is over", old.with(kskFlags))
+	keys := old.with(kskFlags)
+	maps.DeleteFunc(keys, func(_ string, k *dns.DNSKEY) bool { return !slices.Contains(old.ds, k.KeyTag()) })
+	a.replaced(t, "KSK roll is over", keys)
 }
 
 // TestRollover_NoQuestionIsEverBogus plays all stories on one server, with BIND
 // as its secondary; each version that it was given must be whole.
 func TestRollover_NoQuestionIsEverBogus(t *testing.T) {
 	t.Parallel()
-	g := newStage(t, secondaries[0], 2)
+	g := newStage(t, secondaries[0], false)
 	g.playAll(t, g.checkCopies)
 }
 
@@ -212,7 +214,7 @@ func TestRollover_KilledAtRandom_NoQuestionIsEverBogus(t *testing.T) {
 	knot.conf = func(dir string, port, primary int, zones []string) string {
 		return strings.ReplaceAll(knotConf(dir, port, primary, zones), "    dnssec-validation: on\n", "") // one zone goes insecure
 	}
-	g := newStage(t, knot, 1)
+	g := newStage(t, knot, true)
 	g.playAll(t, g.killer, g.checkCopies)
 }
 

@@ -50,6 +50,7 @@ const hosts = 24
 // down every answer that a client would be hurt by.
 type watcher struct {
 	zone, through, resolver string
+	deadly                  bool // servers are killed meanwhile
 	began                   time.Time
 	expect                  atomic.Int32
 	stop                    chan struct{}
@@ -63,8 +64,8 @@ type watcher struct {
 }
 
 // watchZone starts a watcher.
-func watchZone(through, resolver, zone string) *watcher {
-	w := &watcher{zone: zone, through: through, resolver: resolver, began: time.Now(), stop: make(chan struct{})}
+func watchZone(through, resolver, zone string, deadly bool) *watcher {
+	w := &watcher{zone: zone, through: through, resolver: resolver, deadly: deadly, began: time.Now(), stop: make(chan struct{})}
 	for i := range askers {
 		w.work.Go(func() { w.run(i) })
 	}
@@ -109,20 +110,28 @@ func (w *watcher) run(which int) {
 }
 
 // ask puts one question, as a client does that trusts its resolver: again when
-// there is no answer, and by TCP when the answer does not fit.
+// there is no answer, and by TCP when the answer does not fit. Where servers are
+// killed, a resolver may say that it reached none of them; then it is asked again,
+// too. That it found an answer bogus is never forgiven.
 func (w *watcher) ask(name string, typ uint16, rcode int) (r *dns.Msg, problem string) {
 	m := query(name, typ, true)
 	m.RecursionDesired = true
 	c := dns.Client{Timeout: 5 * time.Second}
 	var err error
-	for range 3 {
-		if r, _, err = c.Exchange(m, w.resolver); err == nil {
+	for range 4 {
+		c.Net = "udp"
+		r, _, err = c.Exchange(m, w.resolver)
+		if err == nil && r.Truncated { // it has the signatures of two algorithms
+			c.Net = "tcp"
+			r, _, err = c.Exchange(m, w.resolver)
+		}
+		if err == nil && !(w.deadly && unreached(r)) {
 			break
 		}
-	}
-	if err == nil && r.Truncated { // it has the signatures of two algorithms
-		c.Net = "tcp"
-		r, _, err = c.Exchange(m, w.resolver)
+		select {
+		case <-w.stop:
+		case <-time.After(time.Second):
+		}
 	}
 	switch {
 	case err != nil:
@@ -131,6 +140,12 @@ func (w *watcher) ask(name string, typ uint16, rcode int) (r *dns.Msg, problem s
 		return r, fmt.Sprintf("%s, not %s%s", dns.RcodeToString[r.Rcode], dns.RcodeToString[rcode], explanation(r))
 	}
 	return r, ""
+}
+
+// unreached reports whether a response of unbound fails for another reason than
+// validation, of which it always speaks.
+func unreached(r *dns.Msg) bool {
+	return r.Rcode == dns.RcodeServerFailure && explanation(r) == ""
 }
 
 // broken says whether an answer's AD bit breaks the expectation; what the

@@ -47,7 +47,10 @@ func (st *step) reason(k *Key, r Record) Reason {
 	s := k.Records[r]
 	out := Reason{Key: k.ID, Tag: k.Tag, Role: k.Role, Record: r, State: s.State, Since: s.Since, Goal: s.Goal, Next: s.State}
 	switch {
-	case s.Pending:
+	case s.Pending: // its hold begins when it is served, now at the earliest
+		soon := *k
+		soon.Records[r].Since = st.now
+		st.reasonHold(&out, &soon, r)
 		out.Waiting = "a version of the zone with it to be served"
 	case s.State == Rumoured && s.Goal == Omnipresent || s.State == Unretentive && s.Goal == Hidden:
 		st.reasonHold(&out, k, r)

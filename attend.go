@@ -2,11 +2,10 @@ package autosign
 
 import (
 	"context"
-	"slices"
+	"maps"
 	"sync/atomic"
 	"time"
 
-	"github.com/autosign-dns/autosign/plugin/event"
 	"github.com/autosign-dns/autosign/plugin/key"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/rollover"
@@ -24,7 +23,7 @@ type beyond struct {
 	localTries int                     // since that changed
 	localNext  time.Time               // when it is looked at again
 	begun      rollover.KeySet         // before the keys were looked at by this process
-	reminded   bool                    // of DS records that the parent was to have at the start
+	asked      map[string]bool         // what was told of DS records for the parent: IDs of keys, false where they are to go
 	listening  bool                    // it is looked whether another instance has changed the state; under the loop's lock
 }
 
@@ -33,6 +32,9 @@ type prospect struct {
 	seen  rollover.Observation
 	facts rollover.Facts
 	keys  map[string]key.Key // by ID
+
+	besides besides
+	beside  map[string]key.Key // of other views, by ID
 }
 
 // attend has the zone's parent looked at, and told, through o.
@@ -56,7 +58,7 @@ func (s *signer) parentSight(now time.Time) sighting {
 		if l := s.life.Load(); l != nil {
 			set = l.doc.KeySet
 		}
-		return s.localSight(s.publicKeys(&set), now)
+		return s.localSight(withBeside(s.publicKeys(&set), s.publicBeside()), now)
 	}
 	return s.watch.sight(now)
 }
@@ -82,29 +84,22 @@ func (s *signer) publicKeys(set *rollover.KeySet) map[string]key.Key {
 // follow has whatever lies outside the zone follow its keys: what is looked for
 // at the parent, what the parent is told, and what a parent in this process has.
 // The document is stored.
-func (s *signer) follow(doc *state.Document, plan rollover.Plan, seen rollover.Observation) {
-	keys := s.publicKeys(&doc.KeySet)
-	e := expectation{set: doc.KeySet, keys: keys}
+func (s *signer) follow(doc *state.Document, seen rollover.Observation) {
+	w := s.box.besides.wish(&doc.KeySet)
+	keys, beside := s.publicKeys(&doc.KeySet), s.publicBeside()
+	e := expectation{set: doc.KeySet, keys: keys, beside: beside}
 	for _, t := range doc.UsedTags {
 		e.digests = append(e.digests, t.PublicDigest)
 	}
 	s.watch.expect(e)
-	if v := s.served.Load(); v != nil && v.shape == shapeOf(doc) {
+	if v := s.served.Load(); v != nil && v.shape == shapeOf(doc) && w.waits == "" {
 		s.herald.serve(&doc.KeySet, v.since)
 	}
-	s.want(&doc.KeySet, keys)
+	s.want(&doc.KeySet, w, withBeside(keys, beside))
 	s.awaitLocal(waitsFor(&doc.KeySet))
-	s.remind(doc, plan)
-	if s.policy.NoParent {
-		return
-	}
-	measureParent(s.zone, s.view, &doc.KeySet, seen)
-	for _, m := range plan.Moves {
-		k, ok := keys[m.Key]
-		if ok && m.Record == rollover.DS.String() && m.To == rollover.Unretentive.String() {
-			s.tell(event.Event{Kind: event.DSToRemove, Key: m.Key, Tag: k.Tag, Record: dsText(s.origin, k),
-				Why: dsWhy(s.policy, "once it has the others that are wanted, have it taken away there")})
-		}
+	s.remind(&doc.KeySet, w)
+	if !s.policy.NoParent {
+		measureParent(s.zone, s.view, &doc.KeySet, seen)
 	}
 }
 
@@ -127,19 +122,37 @@ func (s *signer) awaitLocal(waits string) {
 	s.loop.hasten(s, workParent, s.localNext)
 }
 
-// remind tells once after a start of the DS records that the parent still lacks.
-func (s *signer) remind(doc *state.Document, plan rollover.Plan) {
-	if s.reminded {
+// withBeside returns the keys of a view with those of the others.
+func withBeside(own, beside map[string]key.Key) map[string]key.Key {
+	all := maps.Clone(beside)
+	maps.Copy(all, own)
+	return all
+}
+
+// remind tells once of each DS record that the parent still lacks, or has and is
+// not to have: after it was decided, and after a start.
+func (s *signer) remind(set *rollover.KeySet, w wish) {
+	if w.waits != "" {
 		return
 	}
-	s.reminded = true
-	for i := range doc.KeySet.Keys {
-		k := &doc.KeySet.Keys[i]
-		told := slices.ContainsFunc(plan.Moves, func(m rollover.Move) bool { return m.Key == k.ID && m.Record == rollover.DS.String() })
-		if !told && k.Status(rollover.DS).State == rollover.Rumoured && k.DSSeen.IsZero() {
+	told := map[string]bool{}
+	for i := range set.Keys {
+		k := &set.Keys[i]
+		state, wanted := k.Status(rollover.DS).State, w.wants(k.ID)
+		if missing := state == rollover.Rumoured && k.DSSeen.IsZero(); !missing && (state != rollover.Unretentive || wanted || !k.DSGone.IsZero()) {
+			continue
+		}
+		before, known := s.asked[k.ID]
+		told[k.ID] = wanted
+		switch {
+		case known && before == wanted:
+		case wanted:
 			s.tellDS(k, "put it into the parent zone, where it was not seen yet")
+		case !s.policy.NoParent:
+			s.tellGone(k)
 		}
 	}
+	s.asked = told
 }
 
 // dsWhy says what is to be done about a DS record at the parent, unless the

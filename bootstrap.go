@@ -308,24 +308,27 @@ func (s *signer) safeToMake(roles []policy.Role, said delegation) error {
 // writeDS puts the DS records that the parent is to have beside the keys. Before
 // the first of them belong into the parent zone, they are those to come.
 func (s *signer) writeDS(ctx context.Context, doc *state.Document) {
-	wanted := doc.KeySet.Delegated()
-	if len(wanted) == 0 && !doc.KeySet.Withdrawn() {
-		for i := range doc.KeySet.Keys {
-			if k := &doc.KeySet.Keys[i]; k.Status(rollover.DS).Goal == rollover.Omnipresent {
-				wanted = append(wanted, k.ID)
+	w := s.box.besides.wish(&doc.KeySet)
+	if w.waits != "" {
+		return
+	}
+	if len(w.keys) == 0 && !w.remove {
+		for _, k := range doc.KeySet.Keys {
+			if k.Status(rollover.DS).Goal == rollover.Omnipresent {
+				w.keys = append(w.keys, k)
 			}
 		}
 	}
 	var records []string
-	for _, id := range wanted {
-		records = append(records, s.recordsOf(doc.Key(id))...)
+	for i := range w.keys {
+		records = append(records, s.recordsOf(&w.keys[i])...)
 	}
 	text := strings.Join(records, "\n")
-	w, ok := s.box.store.(keystore.DSWriter)
+	file, ok := s.box.store.(keystore.DSWriter)
 	if !ok || text == s.wroteDS {
 		return
 	}
-	if err := w.WriteDS(ctx, s.zone, records); err != nil {
+	if err := file.WriteDS(ctx, s.zone, records); err != nil {
 		s.tell(event.Event{Kind: event.Warned, Why: "DS records not written beside the keys", Err: err})
 		return
 	}
@@ -351,5 +354,14 @@ func (s *signer) recordsOf(k *rollover.Key) (records []string) {
 func (s *signer) tellDS(k *rollover.Key, why string) {
 	for _, text := range s.recordsOf(k) {
 		s.tell(event.Event{Kind: event.DSToPublish, Key: k.ID, Tag: k.Tag, Record: text, Why: dsWhy(s.policy, why)})
+	}
+}
+
+// tellGone makes an event of the DS record of a key that the parent is to drop.
+func (s *signer) tellGone(k *rollover.Key) {
+	public, ok := s.publicKeys(&rollover.KeySet{Keys: []rollover.Key{*k}})[k.ID]
+	if ok {
+		s.tell(event.Event{Kind: event.DSToRemove, Key: k.ID, Tag: public.Tag, Record: dsText(s.origin, public),
+			Why: dsWhy(s.policy, "once it has the others that are wanted, have it taken away there")})
 	}
 }

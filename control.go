@@ -228,7 +228,7 @@ func (s *signer) inform(r *rollover.Order, d *state.Document) error {
 	r.Policy = l.policy
 	r.Facts = rollover.Facts{Complete: completeSince(d), Parent: l.seen}
 	if s.watch.active() {
-		r.Facts.Parent = s.watch.sight(r.At).seen
+		r.Facts.Parent = l.besides.counted(s.watch.sight(r.At).seen, &d.KeySet)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -102,12 +103,12 @@ func (d documents) change(ctx context.Context, f func(*state.Document) error) (*
 	return nil, fmt.Errorf("%w: %s: changed by others %d times in a row: %w", errStore, d.name, maxSwaps, store.ErrConflict)
 }
 
-// namedBeside reports whether another document of the zone names a key: views of
-// a zone have a key store in common.
-func (d documents) namedBeside(ctx context.Context, id string) (bool, error) {
+// beside returns the other documents of the zone: those of its other views, which
+// have the key store and the parent in common with it.
+func (d documents) beside(ctx context.Context) (list []beside, err error) {
 	names, err := d.store.List(ctx, store.Name(d.zone, ""))
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", errStore, err)
+		return nil, fmt.Errorf("%w: %w", errStore, err)
 	}
 	for _, name := range names {
 		if name == d.name || !strings.HasSuffix(name, stateKind) {
@@ -119,11 +120,15 @@ func (d documents) namedBeside(ctx context.Context, id string) (bool, error) {
 			continue
 		}
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		if doc.Names(id) {
-			return true, nil
-		}
+		list = append(list, beside{name, doc})
 	}
-	return false, nil
+	return list, nil
+}
+
+// namedBeside reports whether another document of the zone names a key.
+func (d documents) namedBeside(ctx context.Context, id string) (bool, error) {
+	list, err := d.beside(ctx)
+	return slices.ContainsFunc(list, func(o beside) bool { return o.doc.Names(id) }), err
 }

@@ -94,6 +94,7 @@ func (s *signer) status() (st Status, ok bool) {
 	var reasons []rollover.Reason
 	if !zskOnly(l.doc) { // whose keys do what they are told elsewhere
 		reasons = rollover.Step(l.at, l.policy, f, l.doc.KeySet).Reasons // again, for the next look
+		l.besides.explain(reasons, &l.doc.KeySet)
 	}
 	for i := range l.doc.KeySet.Keys {
 		k := l.doc.KeySet.Keys[i]
@@ -127,18 +128,25 @@ func delegationOf(origin []byte, l *life, seen rollover.Observation) Delegation 
 	for _, v := range seen.Servers {
 		d.Servers = append(d.Servers, ServerStatus{v.Name, slices.Clone(v.Keys), v.Err})
 	}
+	w := l.besides.wish(&l.doc.KeySet)
+	if w.waits != "" {
+		return d
+	}
+	all := withBeside(l.keys, l.beside)
+	note := func(list []DSStatus, k *rollover.Key) []DSStatus {
+		public, known := all[k.ID]
+		if !known {
+			return list
+		}
+		return append(list, DSStatus{Key: k.ID, Tag: k.Tag, Record: dsText(origin, public), Seen: sightOf(seen, k.ID).has, ByHand: k.ByHand})
+	}
+	for i := range w.keys {
+		d.Wanted = note(d.Wanted, &w.keys[i])
+	}
 	for i := range l.doc.KeySet.Keys {
 		k := &l.doc.KeySet.Keys[i]
-		public, known := l.keys[k.ID]
-		state := k.Status(rollover.DS).State
-		if !known || state == rollover.Hidden {
-			continue
-		}
-		ds := DSStatus{Key: k.ID, Tag: k.Tag, Record: dsText(origin, public), Seen: sightOf(seen, k.ID).has, ByHand: k.ByHand}
-		if state.Shown() {
-			d.Wanted = append(d.Wanted, ds)
-		} else {
-			d.Remove = append(d.Remove, ds)
+		if k.Status(rollover.DS).State == rollover.Unretentive && !w.wants(k.ID) {
+			d.Remove = note(d.Remove, k)
 		}
 	}
 	return d

@@ -29,6 +29,7 @@ type ring struct {
 	gens          []sign.Generation
 	dnskeySigners []int // in keys
 	cds, cdnskey  [][]byte
+	beside        [][]byte // DNSKEY RDATA of keys of other views that these name
 	zskOnly       bool
 	unsigned      bool   // the zone has left DNSSEC: there are no keys
 	shape         string // of the document that it was made of
@@ -52,6 +53,8 @@ type keyBox struct {
 	open  map[string]crypto.Signer // by public digest
 	known []keystore.Entry         // what was listed last
 	away  error                    // why the key store could not be asked this time
+
+	besides besides // the zone's other views, which have the key store in common
 }
 
 // list returns the zone's keys, with roles that fit the scheme. While the key
@@ -166,7 +169,7 @@ func (b *keyBox) build(ctx context.Context, doc *state.Document, p policy.Policy
 		})
 	}
 	if p.CDS && !p.NoParent && !r.zskOnly {
-		return r, r.request(&doc.KeySet, origin, entries)
+		return r, r.request(b.besides.wish(&doc.KeySet), &doc.KeySet, origin, entries)
 	}
 	return r, nil
 }
@@ -206,22 +209,29 @@ func ours(s *rollover.KeySet, ids []string) []string {
 
 // request puts the records into the ring that tell the parent which DS to have
 // (RFC 7344 section 3), or that it is to have none (RFC 8078 section 4).
-func (r *ring) request(s *rollover.KeySet, origin []byte, entries []keystore.Entry) error {
-	if s.Withdrawn() {
+func (r *ring) request(w wish, own *rollover.KeySet, origin []byte, entries []keystore.Entry) error {
+	if w.remove {
 		r.cds, r.cdnskey = [][]byte{key.DeleteCDS()}, [][]byte{key.DeleteCDNSKEY()}
 		return nil
 	}
-	for _, id := range s.Delegated() {
-		e, err := find(entries, s.Key(id))
+	for _, k := range w.keys {
+		e, err := find(entries, &k)
+		if err != nil && !slices.Contains(own.Delegated(), k.ID) {
+			r.cds, r.cdnskey, r.beside = nil, nil, nil // another view's: nothing is asked for without it
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		public := plain(e.Key)
 		cds, err := public.CDS(origin, key.SHA256)
 		if err != nil {
-			return fmt.Errorf("key %s: %w", id, err)
+			return fmt.Errorf("key %s: %w", k.ID, err)
 		}
 		r.cds, r.cdnskey = append(r.cds, cds), append(r.cdnskey, public.CDNSKEY())
+		if !slices.Contains(own.Published(), k.ID) {
+			r.beside = append(r.beside, public.DNSKEY())
+		}
 	}
 	return nil
 }

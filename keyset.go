@@ -97,7 +97,7 @@ func (s *signer) storeTurn(ctx context.Context, m moment) (doc *state.Document, 
 // outlook gathers what is known at a moment.
 func (s *signer) outlook(m moment) outlook {
 	w := outlook{policy: s.policy, asOf: s.asOf, entries: s.box.known, listed: s.box.away == nil, now: m.key,
-		parent: s.parentSight(m.key)}
+		parent: s.parentSight(m.key), besides: s.box.besides}
 	if m.frozen.IsZero() {
 		w.jump = m.jump
 	}
@@ -120,7 +120,7 @@ func (s *signer) outlook(m moment) outlook {
 func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
 	f := t.facts
 	before := s.life.Swap(&life{at: m.key, doc: clone(doc), policy: t.policy, plan: t.plan, freeze: f.Freeze,
-		prospect: prospect{seen: f.Parent, facts: f, keys: s.publicKeys(&doc.KeySet)}})
+		prospect: prospect{seen: f.Parent, facts: f, keys: s.publicKeys(&doc.KeySet), besides: s.box.besides, beside: s.publicBeside()}})
 	switch was := before != nil && before.freeze != ""; {
 	case t.frozen && !was:
 		s.tell(event.Event{Kind: event.Frozen, Why: f.Freeze, Next: f.Until})
@@ -137,7 +137,8 @@ func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
 	}
 	s.countKeys(&doc.KeySet)
 	metrics.Roll(s.zone, s.view, gauges(t.plan, f.Freeze != "" || doc.KeySet.Hold != nil))
-	s.follow(doc, t.plan, f.Parent)
+	s.follow(doc, f.Parent)
+	s.tellBeside(before, &doc.KeySet)
 }
 
 // gauges returns what metrics show of a plan.
@@ -173,9 +174,6 @@ func (s *signer) tellMoves(p rollover.Plan) {
 			}
 		}
 		s.tell(e)
-		if k := p.KeySet.Key(m.Key); k != nil && m.Record == rollover.DS.String() && m.To == rollover.Rumoured.String() && k.DSSeen.IsZero() {
-			s.tellDS(k, "put it into the parent zone")
-		}
 	}
 }
 

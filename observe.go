@@ -1,6 +1,7 @@
 package autosign
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -49,6 +50,7 @@ type watch struct {
 
 	mu       sync.Mutex
 	keys     map[string]key.Key // of the key set, by ID, without the revoke bit
+	beside   map[string]key.Key // of other views
 	digests  map[string]bool    // of all keys that the state knows or knew
 	waits    string             // what the parent is to do, in a word that changes with it
 	tries    int                // looks since that changed
@@ -157,6 +159,7 @@ func because(why string) string {
 type expectation struct {
 	set     rollover.KeySet
 	keys    map[string]key.Key // by ID
+	beside  map[string]key.Key // of other views, by ID
 	digests []string           // of keys that are or were in the zone, beside those of the set
 }
 
@@ -166,7 +169,7 @@ func (w *watch) expect(e expectation) {
 		return
 	}
 	w.mu.Lock()
-	w.keys = e.keys
+	w.keys, w.beside = e.keys, e.beside
 	w.digests = map[string]bool{}
 	for _, d := range e.digests {
 		w.digests[d] = true
@@ -282,7 +285,7 @@ func (w *watch) observation(raw parent.Look, err error, now time.Time) (o rollov
 			out.Err = s.Err.Error()
 		}
 		for _, d := range s.DS {
-			if id := ownerOf(d, w.keys, w.origin); id == "" {
+			if id := cmp.Or(ownerOf(d, w.keys, w.origin), ownerOf(d, w.beside, w.origin)); id == "" {
 				o.Unknown = append(o.Unknown, d.KeyTag)
 			} else if !slices.Contains(out.Keys, id) {
 				out.Keys = append(out.Keys, id)

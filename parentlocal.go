@@ -93,8 +93,8 @@ func (s *signer) withChildren(z *zone.Zone) *zone.Zone {
 	var sets []zone.DSSet
 	for _, c := range s.children() {
 		set, ok := s.childSet(z, c)
-		if !ok {
-			continue
+		if !ok || slices.ContainsFunc(sets, func(o zone.DSSet) bool { return string(o.Key) == string(set.Key) }) {
+			continue // views of a child want the same
 		}
 		if _, err := z.WithDS([]zone.DSSet{set}); err != nil {
 			s.warnOnce(fmt.Sprintf("zone %s has parent local, but %v: add its NS records here", c.label(), err))
@@ -172,15 +172,15 @@ func dsAt(z *zone.Zone, origin []byte) (ttl uint32, rdata [][]byte, ok bool) {
 
 // want says what the zone's parents in this process are to have, and has them
 // publish it if that is new. The key set is stored.
-func (s *signer) want(set *rollover.KeySet, keys map[string]key.Key) {
-	if !s.policy.ParentLocal || s.inst == nil {
+func (s *signer) want(set *rollover.KeySet, w wish, keys map[string]key.Key) {
+	if !s.policy.ParentLocal || s.inst == nil || w.waits != "" {
 		return
 	}
 	asked := slices.ContainsFunc(set.Keys, func(k rollover.Key) bool { return k.Status(rollover.DS).State != rollover.Hidden })
 	d := &localDS{ttl: uint32(s.policy.DSTTL / time.Second), leave: !asked && set.Signed()}
-	for _, id := range set.Delegated() {
-		rdata, err := keys[id].DS(s.origin, key.SHA256)
-		if _, ok := keys[id]; !ok || err != nil {
+	for _, k := range w.keys {
+		rdata, err := keys[k.ID].DS(s.origin, key.SHA256)
+		if _, ok := keys[k.ID]; !ok || err != nil {
 			return // the key cannot be read now: the parent keeps what it has
 		}
 		d.rdata = append(d.rdata, rdata)

@@ -29,6 +29,7 @@ type outlook struct {
 	shape   string    // of what is served
 	since   time.Time // since when that is served
 	parent  sighting
+	besides besides
 }
 
 // turned is what became of a document.
@@ -210,9 +211,12 @@ func usableSpare(s state.Spare, entries []keystore.Entry) bool {
 
 // facts gathers what a step is told.
 func facts(d *state.Document, w outlook) rollover.Facts {
-	f := rollover.Facts{Parent: w.parent.seen, Unsure: w.parent.unsure, Freeze: w.freeze, Until: w.until, Complete: completeSince(d)}
+	f := rollover.Facts{Parent: w.besides.counted(w.parent.seen, &d.KeySet), Unsure: w.parent.unsure, Freeze: w.freeze, Until: w.until, Complete: completeSince(d)}
 	if f.Freeze == "" {
 		f.Freeze, f.Until = w.parent.freeze, w.parent.until
+	}
+	if f.Unsure == "" && w.besides.lost != nil {
+		f.Unsure = w.besides.wish(&d.KeySet).waits
 	}
 	for _, s := range d.Pool {
 		if usableSpare(s, w.entries) {

@@ -15,6 +15,9 @@ import (
 func (p *place) inView(view string) *signer {
 	s := p.signer()
 	s.view, s.docs, s.copies = view, newDocuments(p.store, s.zone, view), newMemoryCopies()
+	l := newLoop()
+	l.now, l.poll = s.loop.now, s.loop.poll
+	l.add(s)
 	return s
 }
 

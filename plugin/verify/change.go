@@ -90,7 +90,7 @@ type changes struct {
 // begin compares the apexes; it is false when there is nothing more to judge.
 func (c *changes) begin() bool {
 	c.load(c.origin)
-	before := newJudge(c.origin, Options{Now: c.o.Now, Announced: c.u.WasAnnounced, Unsigned: c.o.Unsigned})
+	before := newJudge(c.origin, Options{Now: c.o.Now, Announced: c.u.WasAnnounced, Beside: c.o.Beside, Unsigned: c.o.Unsigned})
 	if !c.judge.begin(&c.new) || len(c.list) > 0 {
 		return false
 	}

@@ -32,7 +32,8 @@ type judge struct {
 	originLabels int
 	now          uint32
 	keys         []*publicKey
-	algorithms   []uint8 // of the published keys that sign zone data
+	beside       []*publicKey // of other views
+	algorithms   []uint8      // of the published keys that sign zone data
 	negativeTTL  uint32
 	params       []byte // hash algorithm, iterations, salt; nil in a zone with NSEC
 	first        int32  // seconds from now to the first expiration

@@ -17,6 +17,12 @@ func (j *judge) readKeys(set *rrset) {
 	for _, rdata := range j.o.Announced {
 		j.addKey(rdata, false)
 	}
+	for _, rdata := range j.o.Beside {
+		if k, err := parseKey(rdata); err == nil {
+			k.published = true // there
+			j.beside = append(j.beside, k)
+		}
+	}
 }
 
 func (j *judge) addKey(rdata []byte, published bool) {

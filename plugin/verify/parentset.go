@@ -1,6 +1,9 @@
 package verify
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // What CDS and CDNSKEY say when the parent is to have no DS (RFC 8078 section 4).
 var (
@@ -13,6 +16,10 @@ var (
 // (RFC 8078 section 4), and the two sets must say the same (RFC 7344 section 4).
 func (j *judge) parentSet(n *owner, s *rrset) {
 	other := n.find(typeCDS + typeCDNSKEY - s.typ)
+	if len(j.beside) > 0 && !isDelete(s.typ, s.first()) && !slices.ContainsFunc(j.keys, func(k *publicKey) bool { return k.published && j.names(s, k) }) {
+		j.fault(n.name, s.typ, "names no key of the DNSKEY set (RFC 7344 section 4.1)")
+		return
+	}
 	for rdata := range each(s.data) {
 		switch {
 		case isDelete(s.typ, rdata):
@@ -40,7 +47,7 @@ func isDelete(typ uint16, rdata []byte) bool {
 // namedKey returns the published key that a CDS or CDNSKEY record names; nil:
 // there is none that a chain of trust could go through.
 func (j *judge) namedKey(typ uint16, rdata []byte) *publicKey {
-	for _, k := range j.keys {
+	for _, k := range slices.Concat(j.keys, j.beside) {
 		is := bytes.Equal(k.rdata, rdata)
 		if typ == typeCDS {
 			is = len(rdata) > 4 && j.digests(k, rdata)

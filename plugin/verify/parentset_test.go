@@ -216,3 +216,16 @@ func TestChanges_Unsigned(t *testing.T) {
 		}
 	}
 }
+
+// The views of a zone have one parent: CDS may name keys of another view, but not
+// of that alone.
+func TestZone_KeysOfOtherViewsInCDS(t *testing.T) {
+	s := newSigner()
+	other := newKey(9, 257)
+	theirs := []Record{{exampleOrg, typeCDS, 60, dsOf(other)}, {exampleOrg, typeCDNSKEY, 60, other.rdata}}
+	both := append([]Record{{exampleOrg, typeCDS, 60, dsOf(s.ksk)}, {exampleOrg, typeCDNSKEY, 60, s.ksk.rdata}}, theirs...)
+	beside := Options{Now: now, Beside: [][]byte{other.rdata}}
+	expect(t, "beside ours", judged(t, s, both, nil, beside), "")
+	expect(t, "P5 not known", judged(t, s, both, nil, at()), "names a key that is not in the DNSKEY set")
+	expect(t, "P5 alone", judged(t, s, theirs, nil, beside), "names no key of the DNSKEY set")
+}

@@ -30,6 +30,9 @@ type Options struct {
 	// DNSKEY set: those of an algorithm that comes or goes (RFC 6781 section
 	// 4.1.4), whose signatures are there before and after its keys.
 	Announced [][]byte
+	// Beside are DNSKEY RDATA of keys that CDS and CDNSKEY may name beside those
+	// of the DNSKEY set: keys of other views of the zone, which have the same parent.
+	Beside [][]byte
 	// DS are the RDATA of the DS records that the parent is known to hold, or
 	// nil. One of them must lead to a key that signs the DNSKEY set.
 	DS [][]byte

@@ -209,7 +209,7 @@ func (s *signer) spare(ctx context.Context, doc *state.Document, a rollover.Acti
 			return x, nil
 		}
 	}
-	e, err := s.box.store.Create(ctx, s.zone, keystore.Spec{Role: a.Role, Algorithm: a.Algorithm, Bits: a.Bits, Now: m.now,
+	e, err := s.box.store.Create(ctx, s.zone, keystore.Spec{Role: a.Role, Algorithm: a.Algorithm, Bits: a.Bits, Now: m.now, Spare: true,
 		Used: func(tag uint16) bool { return doc.TagUsed(tag) || foreignTag(s.box.known, tag) }})
 	if err != nil {
 		return state.Spare{}, fmt.Errorf("making a %s in %s: %w", a.Role, s.dir, err)

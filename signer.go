@@ -350,6 +350,7 @@ func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (
 	}
 	if err == nil {
 		s.writeDS(ctx, doc)
+		s.noteTimes(ctx, doc, m)
 	}
 	return s.nextTurn(doc), err
 }

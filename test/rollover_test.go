@@ -264,8 +264,7 @@ func (g *stage) checkCopies(t *testing.T) {
 	g.mu.Lock()
 	zones := slices.Sorted(maps.Keys(g.policies))
 	g.mu.Unlock()
-	serials := map[string]uint32{}
-	versions := 0
+	serials, versions, dir := map[string]uint32{}, 0, t.TempDir()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -278,8 +277,16 @@ func (g *stage) checkCopies(t *testing.T) {
 				t.Errorf("%s: serial %d after %d", zone, serial, old)
 			}
 			serials[zone] = serial
+			rrs, err := transfer(g.secondary, zone)
+			if err != nil || !slices.ContainsFunc(rrs, isType(dns.TypeRRSIG)) {
+				continue // it just takes in the next
+			}
 			versions++
-			verifyFile(t, zone, axfr(t, g.secondary, zone), "-z") // a CSK stands for both
+			write(t, dir, map[string]string{"copy": joined(rrs[:len(rrs)-1])})
+			// A CSK stands for both roles.
+			if out, ok := output(t, dir, "dnssec-verify", "-z", "-o", zone, "copy"); !ok {
+				t.Errorf("dnssec-verify refuses %s:\n%s\n%s", zone, shorten(out), joined(rrs))
+			}
 		}
 		select {
 		case <-g.ended:

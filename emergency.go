@@ -34,29 +34,10 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	default:
 		return nil
 	}
-	entries, err := s.box.list(ctx, s.policy.Scheme)
+	doc, r, err := s.keysAtHand(ctx, doc, c, m)
 	if err != nil {
 		return err
 	}
-	if l := s.life.Load(); doc == nil && l != nil {
-		doc = l.doc // as it was last
-	}
-	known := doc != nil
-	if !known {
-		if doc, err = s.makeshift(entries, c.zone, m); err != nil {
-			return err
-		}
-	}
-	if s.effective, _, err = effective(doc, s.outlook(m)); err != nil {
-		return err
-	}
-	// Nobody knows which of the keys at hand the parent is to trust.
-	s.effective.CDS = s.effective.CDS && known
-	r, err := s.box.build(ctx, doc, s.effective, s.origin, entries)
-	if err != nil {
-		return err
-	}
-	r.shape = "" // nothing is claimed, nothing is confirmed
 	plan, signed, err := s.sign(ctx, doc, r, c, m, served)
 	if err != nil {
 		return err
@@ -81,6 +62,35 @@ func (s *signer) withoutState(ctx context.Context, doc *state.Document) error {
 	s.tell(event.Event{Kind: event.Warned, Why: fmt.Sprintf("serving the records published last, with serial %d, "+
 		"signed with the keys in %s, until the state can be used again", sealed.Serial, s.dir)})
 	return nil
+}
+
+// keysAtHand returns what to sign with when the state cannot be used: the keys of
+// the document, as it was last known, or those in the key store.
+func (s *signer) keysAtHand(ctx context.Context, doc *state.Document, c *snapshot, m moment) (*state.Document, *ring, error) {
+	entries, err := s.box.list(ctx, s.policy.Scheme)
+	if err != nil {
+		return nil, nil, err
+	}
+	if l := s.life.Load(); doc == nil && l != nil {
+		doc = l.doc
+	}
+	known := doc != nil
+	if !known {
+		if doc, err = s.makeshift(entries, c.zone, m); err != nil {
+			return nil, nil, err
+		}
+	}
+	if s.effective, _, err = effective(doc, s.outlook(m)); err != nil {
+		return nil, nil, err
+	}
+	// Nobody knows which of the keys at hand the parent is to trust.
+	s.effective.CDS = s.effective.CDS && known
+	r, err := s.box.build(ctx, doc, s.effective, s.origin, entries)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.shape = "" // nothing is claimed, nothing is confirmed
+	return doc, r, nil
 }
 
 // makeshift returns a document, not to be stored, with the keys at hand.

@@ -137,6 +137,7 @@ func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
 	}
 	s.countKeys(&doc.KeySet)
 	metrics.Roll(s.zone, s.view, gauges(t.plan, f.Freeze != "" || doc.KeySet.Hold != nil))
+	s.tellWaits(t.plan)
 	s.follow(doc, f.Parent)
 	s.tellBeside(before, &doc.KeySet)
 }
@@ -174,6 +175,7 @@ func (s *signer) tellMoves(p rollover.Plan) {
 			}
 		}
 		s.tell(e)
+		s.tellLost(m, e)
 	}
 }
 

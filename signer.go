@@ -92,6 +92,7 @@ type signer struct {
 	tried     int                // passes that failed in a row
 	lost      string             // why the source was of no use, as it was told last
 	warned    map[string]bool    // what was told of the content
+	waits     map[string]string  // what keys wait for, as it was told
 	wroteDS   string             // DS records that were put beside the keys
 	ours      string             // digest of the claim that this process made last
 	blocks    digests            // of the source's blocks
@@ -140,8 +141,12 @@ func (s *signer) ready(now time.Time) bool {
 // sourceChanged reports whether the source is to be looked at.
 func (s *signer) sourceChanged() bool { return s.source.Changed(s.seen) }
 
-// tell makes an event: a log line and a metric.
+// tell makes an event: a log line and a metric. What failed because its work was
+// called off is none.
 func (s *signer) tell(e event.Event) {
+	if errors.Is(e.Err, context.Canceled) && s.loop != nil && s.loop.ctx.Err() != nil {
+		return // the server stops, or its configuration was replaced
+	}
 	e.Zone, e.View, e.At = s.zone, s.view, s.clock.now()
 	switch e.Kind.Severity() {
 	case event.Error:

@@ -38,6 +38,8 @@ const (
 	// KeyMoved is a record of a key that went from one state to another: Key,
 	// Tag, Record, From, To, Next.
 	KeyMoved
+	// KeyWaits is what a key, or a roll, waits for besides time: Key, Tag, Record.
+	KeyWaits
 	// KeyDestroyed is the end of a private key that the state has forgotten: Key.
 	KeyDestroyed
 	// DSToPublish is a DS record that the parent is to have: Key, Tag, Record (the
@@ -89,6 +91,7 @@ var texts = [kinds]string{
 	KeyUnusable:  "key unusable",
 	KeysWithheld: "no keys made",
 	KeyMoved:     "key moved",
+	KeyWaits:     "key waits",
 	KeyDestroyed: "key destroyed",
 	DSToPublish:  "DS for the parent",
 	DSToRemove:   "DS for the parent to remove",

@@ -79,6 +79,8 @@ func TestClock_DoubtOutlivesAReload(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		next := p.signer()
+		next.clock = clockAfter(s)
+		next.loop.now = next.clock.now
 		next.takeOver(s)
 		next.loop.start()
 		defer next.loop.stop()

@@ -212,6 +212,15 @@ func (i *instance) open(dir string) *backend {
 	return b
 }
 
+// clockAfter returns the clock of a signer that follows another: the same, with
+// what it knows of jumps.
+func clockAfter(old *signer) *clock {
+	if old != nil {
+		return old.clock
+	}
+	return newClock(time.Now)
+}
+
 // join returns the signer of a zone: a new one, or the one of another server
 // block that has the same zone from the same file. The lock of process is held.
 func (i *instance) join(origin, view string, o corefile.Options, b *backend, z *file.Zone) (*signer, error) {
@@ -248,7 +257,7 @@ func (i *instance) join(origin, view string, o corefile.Options, b *backend, z *
 		copies:     b.copies,
 		parent:     parent.Observer{Agents: o.Policy.ParentAgents},
 		freshStore: b.fresh,
-		clock:      newClock(time.Now),
+		clock:      clockAfter(predecessor(i, id)),
 		crew:       hands,
 	}
 	s.attend(i, parent.Observer{Agents: o.Policy.ParentAgents})

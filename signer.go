@@ -144,7 +144,7 @@ func (s *signer) sourceChanged() bool { return s.source.Changed(s.seen) }
 // tell makes an event: a log line and a metric. What failed because its work was
 // called off is none.
 func (s *signer) tell(e event.Event) {
-	if errors.Is(e.Err, context.Canceled) && s.loop != nil && s.loop.ctx.Err() != nil {
+	if errors.Is(e.Err, context.Canceled) {
 		return // the server stops, or its configuration was replaced
 	}
 	e.Zone, e.View, e.At = s.zone, s.view, s.clock.now()
@@ -180,7 +180,6 @@ func (s *signer) takeOver(from *signer) {
 		s.serve(v)
 		s.recheck = !v.sound.Load()
 	}
-	s.clock = from.clock // with what it knows of jumps
 	s.watch.takeOver(&from.watch)
 	s.wanted.Store(from.wanted.Load())
 	s.life.Store(from.life.Load())

@@ -62,10 +62,8 @@ func (h *herald) serve(set *rollover.KeySet, since time.Time) {
 
 // send tells the parent, and returns when to try again; zero: no need.
 func (h *herald) send(ctx context.Context) (again time.Time) {
-	h.mu.Lock()
-	content := h.next
-	h.mu.Unlock()
-	if content == h.last {
+	content, news := h.news()
+	if !news {
 		return time.Time{}
 	}
 	bounded, cancel := context.WithTimeout(ctx, lookDeadline)
@@ -91,6 +89,13 @@ func (h *herald) send(ctx context.Context) (again time.Time) {
 		h.tell(event.Event{Kind: event.NotifyFailed, Err: err, Next: again})
 	}
 	return again
+}
+
+// news returns what the parent is to be told of, and whether it was not yet.
+func (h *herald) news() (content string, news bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.next, h.next != h.last
 }
 
 // soon has the parent looked at in short intervals again: it has been told.

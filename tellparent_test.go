@@ -2,6 +2,7 @@ package autosign
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,5 +129,26 @@ func TestHerald_NoTarget(t *testing.T) {
 	}
 	if len(r.told()) != 2 || told != 0 {
 		t.Errorf("asked %d times, %d told", len(r.told()), told)
+	}
+}
+
+// A pass may decide on news while a message is on its way.
+func TestHerald_NewsDuringAMessage(t *testing.T) {
+	r := newUpper()
+	h := &herald{policy: policy.Default(), ask: r, now: time.Now, plan: func(time.Time) {}, tell: func(event.Event) {}, told: func() {}}
+	set := rollover.KeySet{Keys: []rollover.Key{{ID: "K", Role: policy.KSK}}}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range 100 {
+			set.Keys[0].DSSeen = time.Time{}.Add(time.Duration(i%2) * time.Hour)
+			h.serve(&set, time.Now())
+		}
+	})
+	for range 100 {
+		h.send(t.Context())
+	}
+	wg.Wait()
+	if _, news := h.news(); news {
+		t.Error("it is still to be told of what the parent has")
 	}
 }

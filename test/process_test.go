@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -107,8 +108,8 @@ func spawn(t *testing.T, dir, name string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
-		if p.has("DATA RACE") || p.has("panic:") {
-			t.Logf("%s has a fault that is not yet understood", p.name)
+		if fault := p.fault(); fault != "" {
+			t.Errorf("%s has a fault:\n%s", p.name, fault)
 		}
 		if t.Failed() {
 			t.Logf("%s wrote:\n%s", p.name, p.wrote())
@@ -148,6 +149,21 @@ func (p *process) has(text string) bool {
 	all, _ := os.ReadFile(p.log)
 	return bytes.Contains(all, []byte(text))
 }
+
+// fault is the first report of the race detector or of a panic that the
+// process wrote, or "".
+func (p *process) fault() string {
+	all, _ := os.ReadFile(p.log)
+	at := faultBegins.FindIndex(all)
+	if at == nil {
+		return ""
+	}
+	const most = 12000
+	return string(all[at[0]:min(len(all), at[0]+most)])
+}
+
+// faultBegins finds where such a report begins.
+var faultBegins = regexp.MustCompile(`WARNING: DATA RACE|(?m)^(panic|fatal error): |\[PANIC\]|[Rr]ecovered`)
 
 // until looks again and again until check returns "", or fails with the last
 // thing that check said.

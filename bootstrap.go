@@ -120,7 +120,7 @@ func (s *signer) firstKeys(ctx context.Context, old *state.Document, presigned b
 	if _, err := s.box.list(ctx, s.policy.Scheme); err != nil {
 		return nil, err
 	}
-	s.tellFirst(ctx, doc, made, found, m)
+	s.tellFirst(ctx, doc, made, found)
 	return doc, nil
 }
 
@@ -190,7 +190,7 @@ func (s *signer) employ(d *state.Document, found adopted, made []rollover.Key, m
 
 // tellFirst tells of a zone's first keys, and removes those that were made for
 // nothing.
-func (s *signer) tellFirst(ctx context.Context, doc *state.Document, made []rollover.Key, found adopted, m moment) {
+func (s *signer) tellFirst(ctx context.Context, doc *state.Document, made []rollover.Key, found adopted) {
 	for _, k := range made {
 		if doc.Key(k.ID) == nil {
 			// It was made beside the keys of another; no state names it.

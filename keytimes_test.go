@@ -40,9 +40,7 @@ func TestP3_StateLost_KeysAreAsTheyWere(t *testing.T) {
 		}
 
 		p.store, p.copies = memory.New(), newMemoryCopies()
-		for _, ds := range r.ds["a."] {
-			p.parent.ds = append(p.parent.ds, ds)
-		}
+		p.parent.ds = append(p.parent.ds, r.ds["a."]...)
 		s = p.signer()
 		s.mustRun(t)
 		for _, k := range p.state().KeySet.Keys {

@@ -144,15 +144,12 @@ func newCaches(processes, parents int) *caches {
 	}
 }
 
-// key returns the index of a key, which is known from now on.
-func (c *caches) key(id, name string, tag uint16, algorithm policy.Algorithm) int {
-	n, ok := c.ids[id]
-	if !ok {
-		n = len(c.keys)
-		c.ids[id] = n
+// know gives a key an index, once.
+func (c *caches) know(id, name string, tag uint16, algorithm policy.Algorithm) {
+	if _, ok := c.ids[id]; !ok {
+		c.ids[id] = len(c.keys)
 		c.keys = append(c.keys, cachedKey{name, tag, algorithm})
 	}
-	return n
 }
 
 // indexes returns the indexes of keys that are known, ascending.

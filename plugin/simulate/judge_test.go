@@ -25,10 +25,10 @@ const (
 func newScene() *scene {
 	s := &scene{newCaches(1, 2), time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC)}
 	for i, id := range []string{"K1", "Z1", "K2", "Z2"} {
-		s.key(id, id, uint16(i+1), policy.ECDSAP256SHA256)
+		s.know(id, id, uint16(i+1), policy.ECDSAP256SHA256)
 	}
 	for i, id := range []string{"K3", "Z3"} { // of another algorithm
-		s.key(id, id, uint16(i+11), policy.ED25519)
+		s.know(id, id, uint16(i+11), policy.ED25519)
 	}
 	return s
 }

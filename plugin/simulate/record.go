@@ -40,7 +40,7 @@ func (w *world) recordKey(k *rollover.Key) {
 		known.Name = w.keyName(k)
 		w.names[k.ID] = known
 		w.history.Keys = append(w.history.Keys, known)
-		w.caches.key(k.ID, known.Name, k.Tag, k.Algorithm)
+		w.caches.know(k.ID, known.Name, k.Tag, k.Algorithm)
 	}
 	for _, r := range recordNames {
 		state, spans := k.Status(r).State, known.Spans[r.String()]

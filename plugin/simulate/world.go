@@ -41,7 +41,6 @@ type world struct {
 	history *History
 	names   map[string]*Key
 	numbers map[policy.Role]int
-	shown   map[string]bool
 }
 
 // happening is something that will happen.

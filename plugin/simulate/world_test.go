@@ -163,7 +163,7 @@ func TestRun_NoParent(t *testing.T) {
 func TestParent_NewerWishesOvertakeOlder(t *testing.T) {
 	s := quiet()
 	w := newWorld(s)
-	w.caches.key("a", "KSK 1", 1, policy.ED25519)
+	w.caches.know("a", "KSK 1", 1, policy.ED25519)
 	p := w.parent
 	run := func(until time.Duration) {
 		for len(w.queue) > 0 && !w.queue[0].at.After(s.Start.Add(until)) {
@@ -211,7 +211,7 @@ func TestValidators_FollowTheSet(t *testing.T) {
 	s.Policy.NoParent = true
 	w := newWorld(s)
 	for i, id := range []string{"a", "b", "c"} {
-		w.caches.key(id, id, uint16(i), policy.ED25519)
+		w.caches.know(id, id, uint16(i), policy.ED25519)
 	}
 	w.hand([]int{0})
 	keen, lazy := w.anchors.validators[0], w.anchors.validators[1]

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/coredns/coredns/plugin"
 )
 
 // process is all that autosign runs in this process: one instance for every
@@ -11,6 +13,28 @@ import (
 var process struct {
 	mu        sync.Mutex
 	instances []*instance // in the order in which they started
+
+	loading any      // the Corefile that is being read: CoreDNS's context for it
+	named   []string // the zones that its server blocks have signed
+}
+
+// announce notes what a server block of a Corefile has signed, before any block
+// of it starts.
+func announce(id any, zones []string) {
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	if process.loading != id {
+		process.loading, process.named = id, nil
+	}
+	process.named = append(process.named, zones...)
+}
+
+// hasParent reports whether the Corefile that is being read has a zone above
+// this one signed. The lock of process is held.
+func hasParent(id any, zone string) bool {
+	return process.loading != id || slices.ContainsFunc(process.named, func(n string) bool {
+		return n != zone && plugin.Name(n).Matches(zone)
+	})
 }
 
 // instance is the zones of one loaded Corefile.

@@ -53,6 +53,7 @@ func setup(c *caddy.Controller) error {
 		return a
 	})
 	id := c.Context()
+	announce(id, a.names)
 	c.OnStartup(func() error {
 		if err := start(id, a, options, config, c.ServerBlockKeys); err != nil {
 			return plugin.Error(name, err)
@@ -119,6 +120,9 @@ func (a *Autosign) bind(inst *instance, options []corefile.Options, config *dnss
 			if served.Fall.Through(origin) {
 				log.Warningf("%s:%d - %s: fallthrough of the file plugin has no effect for a signed zone: "+
 					"what is not in it is proven not to be there", o.File, o.Line, origin)
+			}
+			if o.Policy.ParentLocal && !hasParent(inst.id, origin) {
+				fault(fmt.Errorf("zone %s has parent local, and no zone above it is signed by this server", origin))
 			}
 			s, err := inst.join(origin, config.ViewName, o, back, z)
 			if err != nil {

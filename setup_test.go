@@ -102,6 +102,16 @@ func TestStart_Faults(t *testing.T) {
 		keys DIR
 	}
 }`, []string{"Corefile:3", "example.org.", "not served by the file plugin"}},
+		{"no parent here", `sub.example.org:0 {
+	file DIR/sub.example.org.db
+	autosign {
+		keys DIR
+		parent local
+	}
+}
+example.org:0 {
+	file DIR/example.org.db
+}`, []string{"Corefile:3", "sub.example.org.", "no zone above it is signed by this server"}},
 		{"any in front", `example.org:0 {
 	any
 	file DIR/example.org.db

@@ -166,8 +166,8 @@ func TestLoop_RetriesWhatFailed(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if s.tried > 20 {
-			t.Errorf("tried %d times in an hour", s.tried)
+		if s.retries.tried > 20 {
+			t.Errorf("tried %d times in an hour", s.retries.tried)
 		}
 		p.memory.SetHooks(memory.Hooks{})
 		time.Sleep(11 * time.Minute)

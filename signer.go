@@ -89,7 +89,7 @@ type signer struct {
 	again     time.Time          // when something is to be tried again that did not keep the pass from going on; zero: nothing is
 	looked    bool               // the document was looked at by this process
 	doubted   bool               // the clock, in the pass before
-	tried     int                // passes that failed in a row
+	retries   retries            // of passes that failed
 	lost      string             // why the source was of no use, as it was told last
 	warned    map[string]bool    // what was told of the content
 	waits     map[string]string  // what keys wait for, as it was told
@@ -254,6 +254,7 @@ func (s *signer) pass(ctx context.Context) {
 		err = errors.Join(err, ctx.Err())
 	}
 	var due, retry time.Time
+	news := false
 	now := s.clock.now()
 	if v := s.served.Load(); v != nil {
 		due = afterPass(time.Unix(v.due, 0), began, now)
@@ -261,20 +262,16 @@ func (s *signer) pass(ctx context.Context) {
 	if !next.IsZero() {
 		next = afterPass(next, began, now)
 	}
-	if s.tried++; err == nil {
-		s.tried = 0
+	if err == nil {
+		s.retries.succeed()
 		metrics.Succeed(s.zone, s.view, now)
 	} else {
-		retry = now.Add(min(time.Second<<min(s.tried-1, 10), 10*time.Minute))
+		retry, news = s.retries.fail(err, now)
 	}
 	s.loop.plan(s, due, next, retry)
 	s.unread = err != nil && s.sourceChanged()
-	if err != nil && ctx.Err() == nil {
-		e := event.Event{Kind: event.Refused, Err: err, Reason: reason(err), Next: retry}
-		if v := s.served.Load(); v != nil {
-			e.Serial, e.Why = v.signed.Serial, fmt.Sprintf("serial %d is served on", v.signed.Serial)
-		}
-		s.tell(e)
+	if news && ctx.Err() == nil {
+		s.tellFailed(err, retry)
 	}
 	for _, w := range asked {
 		w <- err
@@ -306,7 +303,6 @@ func (s *signer) work(ctx context.Context, asked bool) (next time.Time, err erro
 		doc = nil
 	}
 	if errors.Is(err, errStore) {
-		s.tell(event.Event{Kind: event.StoreFailed, Err: err, Reason: reason(err)})
 		err = errors.Join(err, s.withoutState(ctx, doc))
 	}
 	return next, err
@@ -431,19 +427,3 @@ func (s *signer) checkHistory(doc *state.Document) error {
 
 // errOldState says that a document of the past was put back.
 var errOldState = errors.New("the document is older than what is published")
-
-// reason is the word for an error in metrics.
-func reason(err error) string {
-	for _, r := range []struct {
-		err  error
-		word string
-	}{
-		{errStore, "state"}, {errRefused, "verify"}, {zone.ErrDoubledOrigin, "change"},
-		{zone.ErrMassRemoval, "change"}, {source.ErrNotLoaded, "source"}, {errSource, "source"}, {errKeys, "keys"},
-	} {
-		if errors.Is(err, r.err) {
-			return r.word
-		}
-	}
-	return "sign"
-}

@@ -38,7 +38,7 @@ var errNoLocalParent = errors.New("parent local: no zone above is signed by this
 type kin struct {
 	zones    int // of the instance, when this was made
 	byOrigin map[string][]*signer
-	locals   []*signer // zones with parent local
+	children map[*signer][]*signer // zones below a parent that want their DS in it directly
 }
 
 // relations returns the kin of the instance.
@@ -48,11 +48,15 @@ func (i *instance) relations() *kin {
 	if i.kin != nil && i.kin.zones == len(i.signers) {
 		return i.kin
 	}
-	k := &kin{zones: len(i.signers), byOrigin: map[string][]*signer{}}
+	k := &kin{zones: len(i.signers), byOrigin: map[string][]*signer{}, children: map[*signer][]*signer{}}
 	for _, s := range i.signers {
 		k.byOrigin[string(s.origin)] = append(k.byOrigin[string(s.origin)], s)
-		if s.policy.ParentLocal {
-			k.locals = append(k.locals, s)
+	}
+	for _, c := range i.signers {
+		if c.policy.ParentLocal {
+			for _, p := range k.parents(c) {
+				k.children[p] = append(k.children[p], c)
+			}
 		}
 	}
 	i.kin = k
@@ -75,16 +79,6 @@ func (k *kin) parents(child *signer) (list []*signer) {
 		return list[i : i+1]
 	}
 	slices.SortFunc(list, func(a, b *signer) int { return strings.Compare(a.view, b.view) })
-	return list
-}
-
-// children returns the zones below a parent that want their DS in it directly.
-func (k *kin) children(p *signer) (list []*signer) {
-	for _, c := range k.locals {
-		if slices.Contains(k.parents(c), p) {
-			list = append(list, c)
-		}
-	}
 	return list
 }
 
@@ -118,7 +112,7 @@ func (s *signer) children() []*signer {
 	if s.inst == nil {
 		return nil
 	}
-	return s.inst.relations().children(s)
+	return s.inst.relations().children[s]
 }
 
 // childSet returns the DS set that is to stand for a child. Until the child has

@@ -17,18 +17,6 @@ import (
 // over (Facts.Complete). To each interval the policy adds a safety, which an
 // emergency leaves out.
 
-// RFC 5011's times, for keys whose DS is a trust anchor in validators.
-const (
-	// addHoldDown is how long a validator watches a new key before it trusts it
-	// (RFC 5011 section 2.4.1: 30 days), and, on both sides of that, the longest
-	// that it waits between two looks at the DNSKEY set (section 2.3: 15 days).
-	addHoldDown = (30 + 2*15) * 24 * time.Hour
-	// removeHoldDown is how long a revoked key stays in the DNSKEY set: until
-	// every validator that looks as seldom as it may has seen it, and has
-	// dropped it (sections 2.3 and 2.4.2).
-	removeHoldDown = (30 + 15) * 24 * time.Hour
-)
-
 // timing has what the intervals are made of, at a moment.
 type timing struct {
 	now time.Time
@@ -110,7 +98,7 @@ func (t timing) delegated(k *Key, since time.Time, safety time.Duration) time.Ti
 	case t.p.NoParent && !k.DSSeen.IsZero() && k.ByHand:
 		return later(since, k.DSSeen) // validators have it
 	case t.p.NoParent && k.DSSeen.IsZero():
-		return since.Add(addHoldDown + t.p.ZonePropagation + t.ttlKey(safety) + safety)
+		return since.Add(policy.AddHoldDown + t.p.ZonePropagation + t.ttlKey(safety) + safety)
 	case k.DSSeen.IsZero():
 		return time.Time{}
 	}
@@ -152,7 +140,7 @@ func (t timing) undelegated(k *Key, since time.Time, safety time.Duration) time.
 	case t.p.NoParent && !k.DSGone.IsZero() && k.ByHand:
 		return later(since, k.DSGone) // no validator has it
 	case t.p.NoParent && k.DSGone.IsZero() && !k.Revoked.IsZero():
-		return later(since, k.Revoked).Add(removeHoldDown + t.p.ZonePropagation + t.ttlKey(safety) + safety)
+		return later(since, k.Revoked).Add(policy.RemoveHoldDown + t.p.ZonePropagation + t.ttlKey(safety) + safety)
 	case k.DSGone.IsZero():
 		return time.Time{}
 	}

@@ -110,6 +110,9 @@ func (f *simulateFlags) changed(e *simulate.Event, word string, args []string, p
 		if err != nil {
 			return err
 		}
+		if p.NoParent && !o.Policy.NoParent {
+			return fmt.Errorf("a zone that begins with parent none has no parent in a simulation, and comes by none")
+		}
 		*p = o.Policy
 		p.Insecure = insecure
 	default:

@@ -22,6 +22,8 @@ var errElsewhere = errors.New("another instance has published from another sourc
 // publish signs content, judges the result and puts it into service. The serial
 // is claimed in the state before anybody sees it. Where nothing would change
 // nothing is published. From is the version whose signatures are taken over.
+// Where another instance is ahead with its source what is served goes on with
+// the keys of now, under its serial; the error says so.
 func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, content *snapshot, m moment, from *version) error {
 	began := time.Now()
 	content = &snapshot{s.withChildren(content.zone), content.serial}
@@ -39,6 +41,14 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 		return s.seeTime(ctx, doc, m)
 	}
 	serial, err := s.claim(ctx, signed, content, m)
+	var behind error
+	if errors.Is(err, errElsewhere) {
+		if served.signed.Digest == signed.Digest {
+			return err
+		}
+		behind = err
+		serial, err = s.stay(ctx, signed, m)
+	}
 	if err != nil {
 		return err
 	}
@@ -62,11 +72,11 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	s.carry(next, r)
 	s.serve(next)
 	s.tellChildren(served, next)
-	s.unclaimed, s.good = false, nil   // a copy of earlier is of use only before the first version
-	s.unmade = s.unmade && from != nil // of the version that came back
+	s.unclaimed, s.good = behind != nil, nil // a copy of earlier is of use only before the first version
+	s.unmade = s.unmade && from != nil       // of the version that came back
 	s.published(next, plan.Signatures(), time.Since(began))
 	s.checkBehind(served, next, verified)
-	return nil
+	return behind
 }
 
 // carry notes on a version that goes into service which keys it shows, and since
@@ -141,19 +151,35 @@ func (s *signer) claim(ctx context.Context, signed *zone.Signed, content *snapsh
 		if serial, _, err = d.Claim(c, content.serial); err != nil {
 			return err
 		}
-		ttl := signed.Stats().MaxTTL
-		d.Expose(ttl, m.sign.Add(max(s.effective.Validity, s.effective.ValidityDNSKEY)), signers(d)...)
-		d.KeySet.ZoneTTL.Serve(m.now, ttl)
-		if !signed.Unsigned {
-			d.KeySet.DNSKEYTTL.Serve(m.now, s.effective.DNSKEYTTL)
-		}
-		m.see(d)
+		s.expose(d, signed, m)
 		return nil
 	})
 	if err == nil {
 		s.ours = digest
 	}
 	return serial, err
+}
+
+// stay returns the serial that is served, for a version that takes none of its
+// own: nobody is to fetch it, but the signatures of this instance are to go with
+// the DNSKEY set of the others.
+func (s *signer) stay(ctx context.Context, signed *zone.Signed, m moment) (serial uint32, err error) {
+	_, err = s.docs.change(ctx, func(d *state.Document) error {
+		s.expose(d, signed, m)
+		return nil
+	})
+	return s.served.Load().signed.Serial, err
+}
+
+// expose notes what caches may have of a version, and until when.
+func (s *signer) expose(d *state.Document, signed *zone.Signed, m moment) {
+	ttl := signed.Stats().MaxTTL
+	d.Expose(ttl, m.sign.Add(max(s.effective.Validity, s.effective.ValidityDNSKEY)), signers(d)...)
+	d.KeySet.ZoneTTL.Serve(m.now, ttl)
+	if !signed.Unsigned {
+		d.KeySet.DNSKEYTTL.Serve(m.now, s.effective.DNSKEYTTL)
+	}
+	m.see(d)
 }
 
 // signers returns the IDs of all keys that sign.

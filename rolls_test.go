@@ -163,3 +163,34 @@ func TestLife_P3_TwoSignersOneStore(t *testing.T) {
 		}
 	})
 }
+
+// P3: one of two signers does not get the zone that the other has. It stays with
+// its own, and its signatures go with the keys all the same: caches may have the
+// DNSKEY set of one and the rest of the other.
+func TestLife_P3_OneSourceStaysBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		p.source.set(longZone)
+		p.policy.ZSKLifetime, p.policy.KSKLifetime = 25*day, 25*day
+		o := observe(t, p, 2)
+		defer o.stop()
+		o.run(10*day, nil)
+		behind := o.signers[1]
+		behind.source = &fakeSource{text: longZone, gen: behind.seen.(int)}
+		serial := behind.served.Load().signed.Serial
+		p.source.set(longZone + "more A 192.0.2.99\n")
+		o.run(40*day, nil)
+		if n := p.rolled(policy.ZSK); n < 2 {
+			t.Errorf("%d ZSKs", n)
+		}
+		a, b := o.signers[0].served.Load(), behind.served.Load()
+		if b.signed.Serial != serial || b.shape != a.shape {
+			t.Errorf("it serves serial %d, not %d, or other keys", b.signed.Serial, serial)
+		}
+		behind.source = p.source
+		o.run(2*day, nil)
+		if a, b := o.signers[0].served.Load().signed, behind.served.Load().signed; a.Serial != b.Serial || text(a) != text(b) {
+			t.Errorf("with the same source serials %d and %d, or other records", a.Serial, b.Serial)
+		}
+	})
+}

@@ -371,8 +371,9 @@ func (s *signer) show(ctx context.Context, doc *state.Document, content *snapsho
 	}
 	if err == nil {
 		s.pending = nil
-	} else if v := s.served.Load(); v != nil && ctx.Err() == nil && v.due <= m.sign.Unix() {
-		// The new content will not do; what is served has to be kept fresh.
+	} else if v := s.served.Load(); v != nil && ctx.Err() == nil && (v.due <= m.sign.Unix() || v.shape != r.shape) {
+		// The new content will not do; what is served has to be kept fresh, and
+		// goes with the keys.
 		old := &snapshot{v.content, soaSerial(v.content)}
 		err = errors.Join(err, s.publish(ctx, doc, r, old, m, s.previous(m)))
 	}

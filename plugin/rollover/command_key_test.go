@@ -16,6 +16,9 @@ func TestScheduleDeletion_R22(t *testing.T) {
 	leaving.Retire = noon.Add(time.Hour)
 	retired := ksk2
 	retired.Retired = noon
+	at := noon.Add(24 * time.Hour)
+	together := ksk2
+	together.Retire = at
 	for _, c := range []struct {
 		name string
 		set  KeySet
@@ -27,6 +30,7 @@ func TestScheduleDeletion_R22(t *testing.T) {
 		{"the only KSK", split(), "ksk", "no other KSK"},
 		{"a KSK beside another", split(ksk2), "ksk", ""},
 		{"a KSK beside one that goes", split(retired), "ksk", "no other KSK"},
+		{"a KSK beside one that goes at the same moment", split(together), "ksk", "no other KSK"},
 		{"a KSK beside one that is DNSKEY only", split(dnskeyOnly("ksk2", policy.KSK)), "ksk", "no other KSK"},
 		{"a KSK beside one elsewhere", split(foreign(ksk2)), "ksk", "no other KSK"},
 		{"a key elsewhere", split(foreign(ksk2)), "ksk2", "elsewhere"},
@@ -39,7 +43,6 @@ func TestScheduleDeletion_R22(t *testing.T) {
 			KeySet{Keys: []Key{ksk2, leaving, inService("csk", policy.CSK)}}, "csk", "the last CSK"},
 	} {
 		after := c.set.Clone()
-		at := noon.Add(24 * time.Hour)
 		command := func(s *KeySet) (Entry, error) { return s.ScheduleDeletion(order(), c.key, at) }
 		_, err := command(&after)
 		if c.want != "" {
@@ -64,6 +67,11 @@ func TestScheduleDeletion_InThePastMeansNow(t *testing.T) {
 		t.Fatalf("%v, %+v", err, s.Key("zsk"))
 	}
 	again(t, "deletion", &s, past)
+	again(t, "deletion that waits", &s, func(s *KeySet) (Entry, error) {
+		o := order()
+		o.At = noon.Add(time.Hour)
+		return s.ScheduleDeletion(o, "zsk", o.At)
+	})
 	s.Key("zsk").Retired = noon
 	again(t, "deletion of what retires", &s, past)
 	before := s.Clone()

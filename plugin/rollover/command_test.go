@@ -154,6 +154,8 @@ func TestConfirmDS(t *testing.T) {
 	asked := inService("ksk", policy.KSK).in(DS, Rumoured, Omnipresent)
 	leaving := inService("ksk", policy.KSK).in(DS, Unretentive, Hidden)
 	early := inService("ksk", policy.KSK).in(DS, Hidden, Omnipresent)
+	seen := inService("ksk", policy.KSK)
+	seen.DSSeen = noon.Add(-time.Hour)
 	for _, c := range []struct {
 		name     string
 		key      Key
@@ -172,6 +174,7 @@ func TestConfirmDS(t *testing.T) {
 		{"gone from all that answer", leaving, true, look(), "", false},
 		{"gone from some", leaving, true, partly, "1 of 3 servers of org. have it", true},
 		{"gone although wanted", asked, true, look(), "nobody asked for it to be withdrawn", false},
+		{"gone although wanted and seen", seen, true, look(), "nobody asked for it to be withdrawn", false},
 	} {
 		for _, override := range []bool{false, true} {
 			s := KeySet{Keys: []Key{c.key}}

@@ -37,6 +37,41 @@ func TestStep_StrangersAtTheParent(t *testing.T) {
 	}
 }
 
+// What was seen before a move, or before what is known, is no answer to it.
+func TestStep_LooksOfBeforeSayNothing(t *testing.T) {
+	goes := retired(inService("goes", policy.KSK)).in(DS, Unretentive, Hidden)
+	comes := inService("comes", policy.KSK).in(DS, Rumoured, Omnipresent)
+	pending := goes
+	pending.Records[DS].Pending = true
+	said := goes
+	said.DSGone = noon
+	for _, c := range []struct {
+		name       string
+		key        Key
+		at         time.Duration // of the look, after noon
+		there      bool
+		seen, gone bool
+	}{
+		{"gone before it was to go", goes, -time.Hour, false, false, false},
+		{"gone", goes, 0, false, false, true},
+		{"gone before that is served", pending, 0, false, false, false},
+		{"there before it was to come", comes, -time.Hour, true, false, false},
+		{"there", comes, 0, true, true, false},
+		{"there before it was known to be gone", said, -time.Second, true, false, true},
+		{"there again", said, time.Second, true, true, false},
+	} {
+		s := ours(inService("ksk", policy.KSK), inService("zsk", policy.ZSK), c.key)
+		server := Server{Name: "a", Keys: []string{"ksk"}}
+		if c.there {
+			server.Keys = append(server.Keys, c.key.ID)
+		}
+		plan := Step(noon.Add(time.Minute), odd(), Facts{Complete: noon, Parent: Observation{At: noon.Add(c.at), Servers: []Server{server}}}, s)
+		if k := plan.KeySet.Key(c.key.ID); k.DSSeen.IsZero() == c.seen || k.DSGone.IsZero() == c.gone {
+			t.Errorf("%s: seen %s, gone %s", c.name, k.DSSeen, k.DSGone)
+		}
+	}
+}
+
 // A parent that cannot be asked: an operator's word takes the place of looks, for
 // DS that are there and for DS that are gone.
 func TestStep_DSByHand(t *testing.T) {

@@ -37,6 +37,9 @@ func guard(t *testing.T, name string, w *world) {
 			if m.Record == "key" || m.Record == "DS" {
 				continue
 			}
+			if (m.To == "hidden") != (m.Why == "no cache has it any more") || (m.To == "omnipresent") != (m.Why == "every cache has it") {
+				t.Fatalf("%s at %s: %+v", name, w.at(), m)
+			}
 			if from < 0 || to < 0 || !slices.Contains(transitions[from], State(to)) {
 				t.Fatalf("%s at %s: %+v", name, w.at(), m)
 			}

@@ -1,11 +1,14 @@
 package autosign
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/rollover"
 )
@@ -179,7 +182,7 @@ func TestLife_P3_OneSourceStaysBehind(t *testing.T) {
 		behind.source = &fakeSource{text: longZone, gen: behind.seen.(int)}
 		serial := behind.served.Load().signed.Serial
 		p.source.set(longZone + "more A 192.0.2.99\n")
-		o.run(40*day, nil)
+		o.run(22*day, nil)
 		if n := p.rolled(policy.ZSK); n < 2 {
 			t.Errorf("%d ZSKs", n)
 		}
@@ -191,6 +194,49 @@ func TestLife_P3_OneSourceStaysBehind(t *testing.T) {
 		o.run(2*day, nil)
 		if a, b := o.signers[0].served.Load().signed, behind.served.Load().signed; a.Serial != b.Serial || text(a) != text(b) {
 			t.Errorf("with the same source serials %d and %d, or other records", a.Serial, b.Serial)
+		}
+	})
+}
+
+// onceAPass spoils the first signature that is made after the keys were listed.
+type onceAPass struct {
+	brokenKeys
+	armed *atomic.Bool
+}
+
+func (k onceAPass) List(ctx context.Context, zone string) ([]keystore.Entry, error) {
+	k.armed.Store(true)
+	return k.Keystore.List(ctx, zone)
+}
+
+// P3: what one of two signers is to publish is refused again and again. What it
+// serves goes with the keys all the same.
+func TestLife_P3_OneCannotPublishTheNewZone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		p.source.set(longZone)
+		p.policy.ZSKLifetime, p.policy.KSKLifetime = 25*day, 25*day
+		o := observe(t, p, 2)
+		defer o.stop()
+		o.signers[1].loop.stop()
+		var armed, spoils atomic.Bool
+		p.keys = onceAPass{brokenKeys{p.keys, func() bool { return spoils.Load() && armed.Swap(false) }}, &armed}
+		o.signers[1] = o.start()
+		o.run(10*day, nil)
+		spoils.Store(true)
+		p.source.set(longZone + "more A 192.0.2.99\n")
+		o.run(22*day, nil)
+		if n := p.rolled(policy.ZSK); n < 2 {
+			t.Errorf("%d ZSKs", n)
+		}
+		behind := o.signers[1].served.Load()
+		if strings.Contains(text(behind.signed), "more.") || behind.shape != o.signers[0].served.Load().shape {
+			t.Error("it serves the new zone, or other keys")
+		}
+		spoils.Store(false)
+		o.run(day, nil)
+		if !strings.Contains(text(o.signers[1].served.Load().signed), "more.") {
+			t.Error("the new zone is not there when all is well again")
 		}
 	})
 }

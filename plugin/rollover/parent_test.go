@@ -72,6 +72,39 @@ func TestStep_LooksOfBeforeSayNothing(t *testing.T) {
 	}
 }
 
+// Who insisted against what was seen is believed until every server agrees.
+func TestStep_InsistedUntilAllAgree(t *testing.T) {
+	comes := inService("key", policy.KSK).in(DS, Rumoured, Omnipresent)
+	comes.DSSeen = noon
+	goes := retired(inService("key", policy.KSK)).in(DS, Unretentive, Hidden)
+	goes.DSGone = noon
+	all, none, silent := Server{Keys: []string{"ksk", "key"}}, Server{Keys: []string{"ksk"}}, Server{Err: "timeout"}
+	for _, c := range []struct {
+		name    string
+		key     Key
+		servers []Server
+		agreed  bool
+	}{
+		{"there, at some", comes, []Server{all, none}, false},
+		{"there, at none", comes, []Server{none, none}, false},
+		{"there, where it is known", comes, []Server{all, silent}, false},
+		{"there", comes, []Server{all, all}, true},
+		{"gone, at some", goes, []Server{all, none}, false},
+		{"gone, at none", goes, []Server{all, all}, false},
+		{"gone, where it is known", goes, []Server{none, silent}, false},
+		{"gone", goes, []Server{none, none}, true},
+	} {
+		c.key.ByHand, c.key.Insisted = true, true
+		s := ours(inService("ksk", policy.KSK), inService("zsk", policy.ZSK), c.key)
+		at := noon.Add(time.Minute)
+		plan := Step(at, odd(), Facts{Complete: noon, Parent: Observation{At: at, Servers: c.servers}}, s)
+		k := plan.KeySet.Key("key")
+		if k.Insisted == c.agreed || !k.DSSeen.Equal(c.key.DSSeen) || !k.DSGone.Equal(c.key.DSGone) {
+			t.Errorf("%s: insisted %t, seen %s, gone %s", c.name, k.Insisted, k.DSSeen, k.DSGone)
+		}
+	}
+}
+
 // A parent that cannot be asked: an operator's word takes the place of looks, for
 // DS that are there and for DS that are gone.
 func TestStep_DSByHand(t *testing.T) {

@@ -56,9 +56,7 @@ func (c *forecast) step() bool {
 		c.f.Complete, c.moving = c.moving, time.Time{}
 	}
 	c.f.Served = c.now
-	if !c.p.NoParent {
-		c.f.Parent = Observation{At: c.now, Servers: []Server{{Keys: c.set.Delegated()}}}
-	}
+	c.f.Parent = Observation{At: c.now, Servers: []Server{{Keys: c.set.Delegated()}}} // without one nobody reads it
 	signers := c.set.ZoneSigners()
 	plan := Step(c.now, c.p, c.f, c.set)
 	c.set = plan.KeySet

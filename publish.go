@@ -19,6 +19,10 @@ import (
 // one does not have.
 var errElsewhere = errors.New("another instance has published from another source")
 
+// errOvertaken says that another instance has moved the zone's keys since the
+// document was read of which a version is made.
+var errOvertaken = errors.New("the keys have moved on in the state meanwhile")
+
 // publish signs content, judges the result and puts it into service. The serial
 // is claimed in the state before anybody sees it. Where nothing would change
 // nothing is published. From is the version whose signatures are taken over.
@@ -40,15 +44,7 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 		s.served.Store(&same)
 		return s.seeTime(ctx, doc, m)
 	}
-	serial, err := s.claim(ctx, signed, content, m)
-	var behind error
-	if errors.Is(err, errElsewhere) {
-		if served.signed.Digest == signed.Digest {
-			return err
-		}
-		behind = err
-		serial, err = s.stay(ctx, signed, m)
-	}
+	serial, behind, err := s.serialFor(ctx, doc, signed, content, m)
 	if err != nil {
 		return err
 	}
@@ -60,6 +56,9 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	verified, err := s.judgeVersion(ctx, from, next, m)
 	if err != nil {
 		return err
+	}
+	if now, _, err := s.docs.read(ctx); err == nil && shapeOf(now) != shapeOf(doc) {
+		return errOvertaken
 	}
 	if from != nil && verified == whole {
 		next.sound = from.sound // what is as it was there has been verified there, or will be
@@ -121,12 +120,40 @@ func (s *signer) sign(ctx context.Context, doc *state.Document, r *ring, content
 	return plan, signed, err
 }
 
-// claim takes a serial for the version in the state, where others see it.
-func (s *signer) claim(ctx context.Context, signed *zone.Signed, content *snapshot, m moment) (serial uint32, err error) {
+// serialFor returns the serial for a version: one that is claimed, or, where
+// another instance is ahead with its source, the one that is served, and in
+// behind that this is so. Nobody is to fetch such a version, but its signatures
+// are to go with the DNSKEY set of the others.
+func (s *signer) serialFor(ctx context.Context, doc *state.Document, signed *zone.Signed, content *snapshot, m moment) (serial uint32, behind, err error) {
+	serial, err = s.claim(ctx, doc, signed, content, m)
+	if !errors.Is(err, errElsewhere) {
+		return serial, nil, err
+	}
+	served := s.served.Load().signed
+	if served.Digest == signed.Digest {
+		return 0, nil, err
+	}
+	behind = err
+	_, err = s.docs.change(ctx, func(d *state.Document) error {
+		if shapeOf(d) != shapeOf(doc) {
+			return errOvertaken
+		}
+		s.expose(d, signed, m)
+		return nil
+	})
+	return served.Serial, behind, err
+}
+
+// claim takes a serial for the version in the state, where others see it. Doc is
+// what the version was made of: with keys of before it takes none.
+func (s *signer) claim(ctx context.Context, doc *state.Document, signed *zone.Signed, content *snapshot, m moment) (serial uint32, err error) {
 	source := s.blocks.sum(content.zone)
 	floor, hasFloor := s.floor()
 	digest := hex.EncodeToString(signed.Digest[:])
 	_, err = s.docs.change(ctx, func(d *state.Document) error {
+		if shapeOf(d) != shapeOf(doc) {
+			return errOvertaken
+		}
 		last, has := d.Last()
 		if has && last.Digest == digest && !content.raises(last.Serial) {
 			// It is ours, or of one who made the same.
@@ -158,17 +185,6 @@ func (s *signer) claim(ctx context.Context, signed *zone.Signed, content *snapsh
 		s.ours = digest
 	}
 	return serial, err
-}
-
-// stay returns the serial that is served, for a version that takes none of its
-// own: nobody is to fetch it, but the signatures of this instance are to go with
-// the DNSKEY set of the others.
-func (s *signer) stay(ctx context.Context, signed *zone.Signed, m moment) (serial uint32, err error) {
-	_, err = s.docs.change(ctx, func(d *state.Document) error {
-		s.expose(d, signed, m)
-		return nil
-	})
-	return s.served.Load().signed.Serial, err
 }
 
 // expose notes what caches may have of a version, and until when.

@@ -293,14 +293,18 @@ func afterPass(due, began, now time.Time) time.Time {
 
 // work is pass without its bookkeeping; next is when a key is to do something.
 func (s *signer) work(ctx context.Context, asked bool) (next time.Time, err error) {
-	doc, err := s.docs.load(ctx)
-	if err == nil {
-		err = s.checkHistory(doc)
-	}
-	if err == nil {
-		next, err = s.advance(ctx, doc, asked)
-	} else {
-		doc = nil
+	var doc *state.Document
+	for range maxTurns {
+		if doc, err = s.docs.load(ctx); err == nil {
+			err = s.checkHistory(doc)
+		}
+		if err != nil {
+			doc = nil
+			break
+		}
+		if next, err = s.advance(ctx, doc, asked); !errors.Is(err, errOvertaken) {
+			break
+		}
 	}
 	if errors.Is(err, errStore) {
 		err = errors.Join(err, s.withoutState(ctx, doc))
@@ -371,7 +375,7 @@ func (s *signer) show(ctx context.Context, doc *state.Document, content *snapsho
 	}
 	if err == nil {
 		s.pending = nil
-	} else if v := s.served.Load(); v != nil && ctx.Err() == nil && (v.due <= m.sign.Unix() || v.shape != r.shape) {
+	} else if v := s.served.Load(); v != nil && !errors.Is(err, errOvertaken) && ctx.Err() == nil && (v.due <= m.sign.Unix() || v.shape != r.shape) {
 		// The new content will not do; what is served has to be kept fresh, and
 		// goes with the keys.
 		old := &snapshot{v.content, soaSerial(v.content)}

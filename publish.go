@@ -57,8 +57,10 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	if err != nil {
 		return err
 	}
-	if now, _, err := s.docs.read(ctx); err == nil && shapeOf(now) != shapeOf(doc) {
-		return errOvertaken
+	if now, _, err := s.docs.read(ctx); err != nil {
+		return err
+	} else if shapeOf(now) != shapeOf(doc) {
+		return errOvertaken // since the claim
 	}
 	if from != nil && verified == whole {
 		next.sound = from.sound // what is as it was there has been verified there, or will be

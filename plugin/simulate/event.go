@@ -143,8 +143,11 @@ func (w *world) trouble(e Event) {
 	until := w.now.Add(e.For)
 	switch e.Kind {
 	case Jump:
+		was := w.clock.believed
 		if believed := w.clock.jump(w.now, e.For); believed.After(w.now) {
 			w.at(believed, w.believe)
+		} else {
+			w.jumped(w.clock.believed - was)
 		}
 	case Stop:
 		w.stop(w.processes[w.rng.next()%uint64(len(w.processes))], until)
@@ -178,11 +181,19 @@ func (w *world) parentTrouble(e Event, until time.Time) {
 	}
 }
 
-// believe takes the clock for right again after it jumped ahead. What counts
-// time goes on counting from where it was.
+// believe takes the clock for right again after it jumped ahead.
 func (w *world) believe() {
 	by, ok := w.clock.believe(w.now)
-	if !ok {
+	if ok {
+		w.jumped(by)
+		w.wakeAll()
+	}
+}
+
+// jumped has what counts time go on counting from where it was when the clock
+// jumped ahead and is believed.
+func (w *world) jumped(by time.Duration) {
+	if by <= 0 {
 		return
 	}
 	w.set.Jumped(w.clock.keys(w.now), by)
@@ -195,7 +206,6 @@ func (w *world) believe() {
 			p.complete = p.complete.Add(by)
 		}
 	}
-	w.wakeAll()
 }
 
 func (w *world) wakeAll() {

@@ -117,13 +117,16 @@ func TestRun_ClockBack(t *testing.T) {
 	}
 }
 
-// TestRun_ClockAhead: a jump ahead makes no hold shorter.
+// TestRun_ClockAhead: a jump ahead makes no hold shorter, whether it is doubted
+// or believed at once.
 func TestRun_ClockAhead(t *testing.T) {
 	roll := Event{At: 7 * day, Kind: Roll, Role: policy.ZSK}
 	base := at(t, Run(quiet(roll)), "ZSK 1", "key", "removed")
-	h := Run(quiet(roll, Event{At: 8 * day, Kind: Jump, For: 30 * day}))
-	if got := at(t, h, "ZSK 1", "key", "removed"); got < base {
-		t.Errorf("removed after %v, with an even clock after %v", got, base)
+	for _, ahead := range []time.Duration{30 * day, 50 * time.Minute} {
+		h := Run(quiet(roll, Event{At: 8 * day, Kind: Jump, For: ahead}))
+		if got := at(t, h, "ZSK 1", "key", "removed"); got < base {
+			t.Errorf("%v: removed after %v, with an even clock after %v", ahead, got, base)
+		}
 	}
 }
 

@@ -24,21 +24,10 @@ func (d *Document) Last() (c Claim, ok bool) {
 	return d.Claims[len(d.Claims)-1], true
 }
 
-// Claimed returns the newest claim of a digest. If it is not the Last, somebody
-// has published since: content that goes back to what it was takes a new serial.
-func (d *Document) Claimed(digest string) (c Claim, ok bool) {
-	for _, c := range slices.Backward(d.Claims) {
-		if c.Digest == digest {
-			return c, true
-		}
-	}
-	return Claim{}, false
-}
-
 // Claim claims a serial for content, and with it marks the zone as published. If
 // the newest claim is of the same digest, and its serial is not before least,
 // that serial is returned and nothing is added; otherwise c is added with the
-// serial in it. Least is the source's serial: whoever raises that alone wants
+// serial in it: content that goes back to what it was takes a new one. Least is the source's serial: whoever raises that alone wants
 // to see the zone under it.
 func (d *Document) Claim(c Claim, least uint32) (serial uint32, added bool, err error) {
 	last, ok := d.Last()
@@ -194,23 +183,21 @@ func (d *Document) SetPolicy(p Policy) (changed bool) {
 	return true
 }
 
-// Expose notes that a version is about to be published: its longest TTL in
-// seconds, its latest expiration, and the IDs of the keys that signed it.
+// Expose notes for the keys that signed a version, by ID, that it is about to be
+// published: its longest TTL in seconds, and its latest expiration. What is noted
+// only grows.
 func (d *Document) Expose(maxTTL uint32, latest time.Time, keys ...string) {
-	d.Exposure.MaxTTL, d.Exposure.LatestExpiry = grown(d.Exposure.MaxTTL, d.Exposure.LatestExpiry, maxTTL, latest)
 	for _, id := range keys {
-		if k := d.Key(id); k != nil {
-			e := &k.Exposure
-			e.MaxTTL, e.LatestExpiry = grown(e.MaxTTL, e.LatestExpiry, maxTTL, latest)
+		k := d.Key(id)
+		if k == nil {
+			continue
+		}
+		e := &k.Exposure
+		e.MaxTTL = max(e.MaxTTL, maxTTL)
+		if latest.After(e.LatestExpiry) {
+			e.LatestExpiry = latest
 		}
 	}
-}
-
-func grown(ttl uint32, expiry time.Time, otherTTL uint32, otherExpiry time.Time) (uint32, time.Time) {
-	if otherExpiry.After(expiry) {
-		expiry = otherExpiry
-	}
-	return max(ttl, otherTTL), expiry
 }
 
 // See notes that the zone was worked on at a moment. Time does not go back.

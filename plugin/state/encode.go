@@ -59,13 +59,19 @@ func decode(data []byte, zone string) (*Document, error) {
 			return nil, err
 		}
 		d = old.upgrade()
-	} else if err := read(data, d); err != nil {
+	} else if err := read(data, &stored{Document: d}); err != nil {
 		return nil, err
 	}
 	if err := d.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return d, nil
+}
+
+// stored is a document with what is in the stored form and not used any more.
+type stored struct {
+	*Document
+	Exposure json.RawMessage `json:"exposure"` // of the whole zone; the keys and the key set have their own
 }
 
 // read fills a document of some version; nothing in the stored form may be
@@ -90,7 +96,7 @@ func explain(err error) string {
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("not JSON at octet %d: %v", syntax.Offset, syntax)
 	case errors.As(err, &kind):
-		return fmt.Sprintf("field %q at octet %d holds a %s", kind.Field, kind.Offset, kind.Value)
+		return fmt.Sprintf("field %q at octet %d holds a %s", strings.TrimPrefix(kind.Field, "Document."), kind.Offset, kind.Value)
 	}
 	return strings.TrimPrefix(err.Error(), "json: ")
 }

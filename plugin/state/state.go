@@ -43,7 +43,6 @@ type Document struct {
 	PolicyRevision int       `json:"policy_revision"`       // one more with each change of Policy
 	PolicyAsOf     time.Time `json:"policy_as_of,omitzero"` // modification time of the configuration that set it
 
-	Exposure Exposure  `json:"exposure"`           // of the whole zone
 	LastSeen time.Time `json:"last_seen,omitzero"` // the latest moment at which the zone was worked on
 	Claims   []Claim   `json:"claims"`             // oldest first, serials ascending (RFC 1982), at most MaxClaims
 }
@@ -79,13 +78,6 @@ type Generation struct {
 	// Complete is since when a version has been served in which nothing is of an
 	// older generation; zero: there is none yet.
 	Complete time.Time `json:"complete,omitzero"`
-}
-
-// Exposure is the longest that anything published can still be in a cache. It
-// only grows.
-type Exposure struct {
-	MaxTTL       uint32    `json:"max_ttl"` // seconds, the longest ever published
-	LatestExpiry time.Time `json:"latest_expiry,omitzero"`
 }
 
 // Claim ties a serial to the content published under it.

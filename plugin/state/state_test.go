@@ -108,6 +108,21 @@ func TestEncode_IsTheStoredForm(t *testing.T) {
 	}
 }
 
+// A part that was once written, and is of no use any more, does not keep a document from being read.
+func TestDecode_TakesWhatIsNotUsedAnyMore(t *testing.T) {
+	want := full(t)
+	data, err := want.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := strings.Replace(string(data), `"last_seen": `,
+		`"exposure": {"max_ttl": 86400, "latest_expiry": "2026-03-15T12:00:00Z"}, "last_seen": `, 1)
+	got, err := Decode([]byte(earlier), want.Zone)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestDecode_GivesBackWhatWasEncoded(t *testing.T) {
 	for name, d := range map[string]*Document{"new": New("."), "full": full(t)} {
 		data, err := d.Encode()

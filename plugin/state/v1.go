@@ -11,32 +11,32 @@ import (
 // v1 is the first version of the document: its keys have times at which they do
 // things, where records now have states.
 type v1 struct {
-	Version        int            `json:"version"`
-	Zone           string         `json:"zone"`
-	Published      bool           `json:"published"`
-	Keys           []v1Key        `json:"keys"`
-	Generations    []v1Generation `json:"generations"`
-	UsedTags       []UsedTag      `json:"used_tags"`
-	Salt           []byte         `json:"salt,omitempty"`
-	Policy         v1Policy       `json:"policy"`
-	PolicyRevision int            `json:"policy_revision"`
-	Exposure       Exposure       `json:"exposure"`
-	LastSeen       time.Time      `json:"last_seen,omitzero"`
-	Claims         []Claim        `json:"claims"`
+	Version        int               `json:"version"`
+	Zone           string            `json:"zone"`
+	Published      bool              `json:"published"`
+	Keys           []v1Key           `json:"keys"`
+	Generations    []v1Generation    `json:"generations"`
+	UsedTags       []UsedTag         `json:"used_tags"`
+	Salt           []byte            `json:"salt,omitempty"`
+	Policy         v1Policy          `json:"policy"`
+	PolicyRevision int               `json:"policy_revision"`
+	Exposure       rollover.Exposure `json:"exposure"` // of the whole zone
+	LastSeen       time.Time         `json:"last_seen,omitzero"`
+	Claims         []Claim           `json:"claims"`
 }
 
 type v1Key struct {
-	ID           string      `json:"id"`
-	Role         policy.Role `json:"role"`
-	Algorithm    uint8       `json:"algorithm"`
-	Tag          uint16      `json:"tag"`
-	PublicDigest string      `json:"public_digest"`
-	Created      time.Time   `json:"created,omitzero"`
-	Publish      time.Time   `json:"publish,omitzero"`
-	Activate     time.Time   `json:"activate,omitzero"`
-	Inactive     time.Time   `json:"inactive,omitzero"`
-	Delete       time.Time   `json:"delete,omitzero"`
-	Exposure     Exposure    `json:"exposure,omitzero"`
+	ID           string            `json:"id"`
+	Role         policy.Role       `json:"role"`
+	Algorithm    uint8             `json:"algorithm"`
+	Tag          uint16            `json:"tag"`
+	PublicDigest string            `json:"public_digest"`
+	Created      time.Time         `json:"created,omitzero"`
+	Publish      time.Time         `json:"publish,omitzero"`
+	Activate     time.Time         `json:"activate,omitzero"`
+	Inactive     time.Time         `json:"inactive,omitzero"`
+	Delete       time.Time         `json:"delete,omitzero"`
+	Exposure     rollover.Exposure `json:"exposure,omitzero"`
 }
 
 type v1Generation struct {
@@ -66,7 +66,7 @@ func newV1(zone string) *v1 { return &v1{Zone: zone} }
 // the one at hand counts.
 func (o *v1) upgrade() *Document {
 	d := New(o.Zone)
-	d.Published, d.Salt, d.Exposure, d.LastSeen = o.Published, o.Salt, o.Exposure, o.LastSeen
+	d.Published, d.Salt, d.LastSeen = o.Published, o.Salt, o.LastSeen
 	d.UsedTags = append(d.UsedTags, o.UsedTags...)
 	d.Claims = append(d.Claims, o.Claims...)
 	if o.PolicyRevision > 0 {
@@ -107,7 +107,7 @@ func (o *v1) upgradeKey(k v1Key) (n rollover.Key, later bool) {
 	come := func(t time.Time) bool { return !t.IsZero() && !t.After(now) }
 	n = rollover.Key{
 		ID: k.ID, Role: k.Role, Algorithm: policy.Algorithm(k.Algorithm), Tag: k.Tag, PublicDigest: k.PublicDigest,
-		Created: k.Created, Exposure: rollover.Exposure(k.Exposure),
+		Created: k.Created, Exposure: k.Exposure,
 	}
 	if come(k.Activate) {
 		n.Active = k.Activate

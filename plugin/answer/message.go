@@ -31,18 +31,17 @@ const (
 )
 
 const (
-	headerLen   = 12
-	minMessage  = 512 // RFC 1035 section 4.2.1, RFC 6891 section 6.2.3
-	maxMessage  = 65535
-	optLen      = 11 // an OPT record without options
-	typeOPT     = 41
-	optExpire   = 9  // RFC 7314
-	optEDE      = 15 // RFC 8914
-	expireLen   = 8  // the option with its header
-	optHeader   = 4  // code and length of an option
-	ednsDO      = 0x8000
-	classIN     = 1
-	questionEnd = 4 // type and class
+	headerLen  = 12
+	minMessage = 512 // RFC 1035 section 4.2.1, RFC 6891 section 6.2.3
+	maxMessage = 65535
+	optLen     = 11 // an OPT record without options
+	typeOPT    = 41
+	optExpire  = 9  // RFC 7314
+	optEDE     = 15 // RFC 8914
+	expireLen  = 8  // the option with its header
+	optHeader  = 4  // code and length of an option
+	ednsDO     = 0x8000
+	classIN    = 1
 )
 
 // begin starts the message: room for the header, and the question.

@@ -25,24 +25,6 @@ func (p *Proof) add(at zone.Pos) {
 	p.N++
 }
 
-// Merge adds what q proves; it reports whether all of it had room.
-func (p *Proof) Merge(q Proof) bool {
-	for _, at := range q.At[:q.N] {
-		if p.N == len(p.At) && at != p.At[0] && at != p.At[1] && at != p.At[2] {
-			return false
-		}
-		p.add(at)
-	}
-	return true
-}
-
-// Encloser returns the length of the closest encloser (RFC 4592 section 3.3.1)
-// of a name that is not in the zone: its key is key[:n]. before is the position
-// that Zone.Find gave for key.
-func Encloser(z *zone.Zone, key []byte, before zone.Pos) (n int) {
-	return zone.Common(key, z.At(before).Key(before.Name))
-}
-
 // NoData proves that a name that exists, an empty non-terminal perhaps, lacks a
 // type (RFC 4035 section 3.1.3.1, RFC 5155 sections 7.2.3 and 7.2.4).
 func NoData(s *zone.Signed, at zone.Pos) (p Proof) {
@@ -66,7 +48,8 @@ func NoDS(s *zone.Signed, cut zone.Pos) Proof { return NoData(s, cut) }
 
 // NameError proves that neither the name with that key nor a wildcard for it
 // exists (RFC 4035 section 3.1.3.2, RFC 5155 section 7.2.2). before is the
-// position that Zone.Find gave for key, encloser what Encloser gave.
+// position that Zone.Find gave for key, key[:encloser] the key of the closest
+// encloser (RFC 4592 section 3.3.1).
 func NameError(s *zone.Signed, key []byte, before zone.Pos, encloser int) (p Proof) {
 	var buf [zone.MaxKey + 4]byte
 	if s.NSEC3 == nil {

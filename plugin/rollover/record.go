@@ -69,7 +69,8 @@ const (
 
 var stateWords = [states]string{"hidden", "rumoured", "omnipresent", "unretentive"}
 
-// transitions are the arrows of the picture above.
+// transitions are the arrows of the picture above. No code goes by this table:
+// the tests hold each move and each settling against it.
 var transitions = [states][]State{
 	Hidden:      {Rumoured},
 	Rumoured:    {Omnipresent, Unretentive},

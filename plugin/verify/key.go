@@ -14,7 +14,6 @@ import (
 const (
 	flagZone   = 1 << 8
 	flagRevoke = 1 << 7
-	flagSEP    = 1
 )
 
 // publicKey is a DNSKEY as signatures name it.

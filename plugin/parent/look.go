@@ -33,7 +33,7 @@ type Look struct {
 	At      time.Time // when the last of them had answered
 	Zone    string    // the parent's name; empty if agents do not tell
 	Servers []Server  // all addresses of all servers, at least one
-	TTL     uint32    // seconds; the longest of the DS records of all, 0 without any
+	TTL     uint32    // seconds; the longest of the DS records of all, 0 without any; the parent's is longer where Resolvers names one
 }
 
 // Look asks every address of every server of the parent for the DS records. A
@@ -92,11 +92,6 @@ func (l Look) Agree() ([]DS, error) {
 	return all, nil
 }
 
-// Known reports whether every server told what it has.
-func (l Look) Known() bool {
-	return len(l.Servers) > 0 && !slices.ContainsFunc(l.Servers, func(s Server) bool { return s.Err != nil })
-}
-
 // Seen returns at how many of the servers such a DS is. Those that do not tell
 // do not count; that it is nowhere is known only if all of them tell.
 func (l Look) Seen(such func(DS) bool) (seen int) {
@@ -108,10 +103,15 @@ func (l Look) Seen(such func(DS) bool) (seen int) {
 	return seen
 }
 
-// Resolver reports whether one of the servers is a resolver: then the parent's
-// TTL may be longer than the one seen.
-func (l Look) Resolver() bool {
-	return slices.ContainsFunc(l.Servers, func(s Server) bool { return s.Resolver })
+// Resolvers names the agents that are resolvers: of the parent's TTL they show
+// what is left, and what it has they may tell late.
+func (l Look) Resolvers() (names []string) {
+	for _, s := range l.Servers {
+		if s.Resolver {
+			names = append(names, s.Name)
+		}
+	}
+	return slices.Compact(names)
 }
 
 // describe is a list of DS records as words.

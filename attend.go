@@ -58,7 +58,10 @@ func (s *signer) parentSight(now time.Time) sighting {
 		if l := s.life.Load(); l != nil {
 			set = l.doc.KeySet
 		}
-		return s.localSight(withBeside(s.publicKeys(&set), s.publicBeside()), now)
+		v := s.localSight(withBeside(s.publicKeys(&set), s.publicBeside()), now)
+		doubt := s.watch.sight(now)
+		v.freeze, v.until = doubt.freeze, doubt.until
+		return v
 	}
 	return s.watch.sight(now)
 }
@@ -87,7 +90,7 @@ func (s *signer) publicKeys(set *rollover.KeySet) map[string]key.Key {
 func (s *signer) follow(doc *state.Document, seen rollover.Observation) {
 	w := s.box.besides.wish(&doc.KeySet)
 	keys, beside := s.publicKeys(&doc.KeySet), s.publicBeside()
-	e := expectation{set: doc.KeySet, keys: keys, beside: beside}
+	e := expectation{set: doc.KeySet, keys: keys, beside: beside, hosts: s.hosts()}
 	for _, t := range doc.UsedTags {
 		e.digests = append(e.digests, t.PublicDigest)
 	}
@@ -192,7 +195,7 @@ func (l *loop) errand(s *signer, what string) {
 		case what == workNotify:
 			do = s.herald.send
 		case s.policy.ParentLocal: // a pass sees for itself
-			do = func(context.Context) time.Time { l.ask(s); return time.Time{} }
+			do = func(ctx context.Context) time.Time { l.ask(s); return s.watch.look(ctx) }
 		}
 		if next := do(l.ctx); !next.IsZero() {
 			l.hasten(s, what, next)

@@ -33,6 +33,7 @@ const (
 type outside interface {
 	Look(ctx context.Context, zone string) (parent.Look, error)
 	DNSKEY(ctx context.Context, zone string) (parent.Published, error)
+	DNSKEYAt(ctx context.Context, zone string, hosts []parent.Host) parent.Published
 	Notify(ctx context.Context, zone string) (targets []string, err error)
 }
 
@@ -55,13 +56,16 @@ type watch struct {
 	waits    string             // what the parent is to do, in a word that changes with it
 	tries    int                // looks since that changed
 	looking  bool
-	began    time.Time // when the first pass was
-	old      bool      // the zone had been published before the start
-	checked  bool      // the first look was made
-	answered bool      // a server answered since the start
-	told     bool      // the zone's servers told which keys they show
-	strange  string    // why the state may be one of the past
-	trusted  bool      // an operator said that it is not
+	began    time.Time     // when the first pass was
+	old      bool          // the zone had been published before the start
+	checked  bool          // the first look was made
+	answered bool          // a server answered since the start
+	hosts    []parent.Host // servers that the zone's own records name
+	told     bool          // all of the zone's servers told which keys they show
+	nobody   bool          // they could not be found when they were last looked for
+	around   time.Time     // when they are asked again, where there is no parent to be asked
+	strange  string        // why the state may be one of the past
+	trusted  bool          // an operator said that it is not
 	seen     rollover.Observation
 	raw      parent.Look
 	lost     string // why the last look brought nothing
@@ -108,7 +112,8 @@ func (w *watch) takeOver(from *watch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen, w.raw, w.lost, w.answered = from.seen, from.raw, from.lost, from.answered
-	w.began, w.old, w.checked, w.told, w.strange, w.trusted = from.began, from.old, from.checked, from.told, from.strange, from.trusted
+	w.began, w.old, w.checked = from.began, from.old, from.checked
+	w.told, w.nobody, w.strange, w.trusted = from.told, from.nobody, from.strange, from.trusted
 }
 
 // begin notes when a zone is first worked on, and whether it had been published
@@ -131,18 +136,19 @@ type sighting struct {
 
 // sight returns what is known of the parent.
 func (w *watch) sight(now time.Time) (v sighting) {
-	if !w.active() {
-		return v
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v.seen = w.seen
-	switch bound := w.began.Add(startBound); {
+	if w.active() {
+		v.seen = w.seen
+	}
+	switch bound, patience := w.began.Add(startBound), w.began.Add(w.patience()); {
 	case w.strange != "" && !w.trusted:
 		v.freeze = w.strange
-	case !w.checked && w.old && now.Before(bound):
+	case w.active() && !w.checked && w.old && now.Before(bound):
 		v.freeze, v.until = "the parent has not been looked at since the start", bound
-	case !w.answered && w.old:
+	case w.doubtful() && !w.nobody && now.Before(patience):
+		v.freeze, v.until = "the zone's servers have not all told since the start which keys they show", patience
+	case w.active() && !w.answered && w.old:
 		v.unsure = "no server of the parent has answered since the start" + because(w.lost)
 	}
 	return v
@@ -161,15 +167,13 @@ type expectation struct {
 	keys    map[string]key.Key // by ID
 	beside  map[string]key.Key // of other views, by ID
 	digests []string           // of keys that are or were in the zone, beside those of the set
+	hosts   []parent.Host      // servers that the zone's own records name; none: they are not known
 }
 
 // expect takes in what is waited for, and has a look made soon if that changed.
 func (w *watch) expect(e expectation) {
-	if !w.active() {
-		return
-	}
 	w.mu.Lock()
-	w.keys, w.beside = e.keys, e.beside
+	w.keys, w.beside, w.hosts = e.keys, e.beside, e.hosts
 	w.digests = map[string]bool{}
 	for _, d := range e.digests {
 		w.digests[d] = true
@@ -177,17 +181,17 @@ func (w *watch) expect(e expectation) {
 	for _, k := range e.set.Keys {
 		w.digests[k.PublicDigest] = true
 	}
-	now, at := w.now(), time.Time{}
-	if waits := waitsFor(&e.set); waits != w.waits || !w.checked {
-		w.waits, w.tries = waits, 0
-		at = now
+	at, wanted := w.around, w.doubtful() && len(w.hosts) > 0
+	if w.active() {
+		at, wanted = w.seen.Next, true
+		if waits := waitsFor(&e.set); waits != w.waits || !w.checked {
+			w.waits, w.tries = waits, 0
+			at = w.now()
+		}
 	}
-	if at.IsZero() {
-		at = w.seen.Next
-	}
-	looking := w.looking
+	wanted = wanted && !w.looking
 	w.mu.Unlock()
-	if !looking {
+	if wanted {
 		w.plan(at)
 	}
 }
@@ -207,16 +211,20 @@ func waitsFor(set *rollover.KeySet) string {
 	return b.String()
 }
 
-// look asks the parent's servers once, and returns when to ask again.
+// look asks the parent's servers, and after a start the zone's, once, and returns
+// when to ask again.
 func (w *watch) look(ctx context.Context) (next time.Time) {
 	w.mu.Lock()
-	if w.looking {
+	check := w.doubtful()
+	if w.looking || !w.active() && !check {
 		w.mu.Unlock()
 		return time.Time{}
 	}
 	w.looking = true
-	check := w.old && !w.trusted && (!w.told || w.strange != "")
 	w.mu.Unlock()
+	if !w.active() {
+		return w.lookAround(ctx)
+	}
 	bounded, cancel := context.WithTimeout(ctx, lookDeadline)
 	defer cancel()
 	var strange <-chan comparison
@@ -246,7 +254,7 @@ func (w *watch) take(raw parent.Look, err error) (next time.Time) {
 	if changed && !first {
 		w.tries = 0
 	}
-	waiting := w.waits != "" || w.strange != "" || lost != "" || w.old && !w.answered
+	waiting := w.waits != "" || w.strange != "" || lost != "" || w.old && !w.answered || w.doubtful() && now.Before(w.began.Add(w.patience()))
 	seen.Next = now.Add(paceOf(w.policy).next(w.zone, waiting, w.tries))
 	w.tries++
 	w.seen, w.lost = seen, lost

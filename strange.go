@@ -17,36 +17,81 @@ import (
 
 // A state that was put back from a backup may not know the keys by which the
 // zone is signed today. What the zone's other servers show tells: it is compared
-// after each start of a zone that was published before.
+// after each start of a zone that was published before, and until that is done no
+// key moves. The world is asked where they are if there is a parent to be asked,
+// and otherwise the zone itself: nobody may be led to it, or to another zone of
+// its name.
 
 // comparison is what the zone's servers show, held against the state.
 type comparison struct {
-	told    bool   // a server told what it shows, or nobody in the world is led to any
-	all     bool   // every server told
+	lost    bool   // the servers could not be found
+	told    bool   // every server told, or nobody in the world is led to any
 	strange string // why the state is not to be trusted; empty: nothing speaks against it
+}
+
+// doubtful reports whether the zone's servers are to be asked whether the state
+// is one of the past. The lock is held.
+func (w *watch) doubtful() bool {
+	return w.ask != nil && w.old && !w.trusted && (!w.told || w.strange != "")
+}
+
+// patience is how long keys wait for servers of the zone that do not answer.
+func (w *watch) patience() time.Duration {
+	return clamp((w.policy.DSTTL+w.policy.ParentPropagation)/4, time.Second, startBound)
 }
 
 // compare asks the zone's servers for its keys, and sends what that says about
 // the state.
 func (w *watch) compare(ctx context.Context) <-chan comparison {
 	out := make(chan comparison, 1)
+	w.mu.Lock()
+	hosts := w.hosts
+	w.mu.Unlock()
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, lookDeadline)
 		defer cancel()
-		published, err := w.ask.DNSKEY(ctx, w.zone)
+		var published parent.Published
+		var err error
+		if w.active() {
+			published, err = w.ask.DNSKEY(ctx, w.zone)
+		} else {
+			published = w.ask.DNSKEYAt(ctx, w.zone, hosts)
+		}
 		if err != nil {
-			out <- comparison{told: errors.Is(err, parent.ErrNotDelegated)}
+			none := errors.Is(err, parent.ErrNotDelegated)
+			out <- comparison{lost: !none, told: none}
 			return
 		}
-		tells := func(c parent.Copy) bool { return c.Err == nil }
 		silent := func(c parent.Copy) bool { return c.Err != nil }
-		out <- comparison{slices.ContainsFunc(published.Copies, tells), !slices.ContainsFunc(published.Copies, silent), w.strangers(published)}
+		out <- comparison{told: !slices.ContainsFunc(published.Copies, silent), strange: w.strangers(published)}
 	}()
 	return out
 }
 
-// await takes the outcome of a comparison. If it is long in coming, keys go on
-// meanwhile.
+// lookAround asks the zone's servers where there is no parent to be asked, and
+// returns when to ask again; zero: there is no need.
+func (w *watch) lookAround(ctx context.Context) (next time.Time) {
+	var c comparison
+	select {
+	case c = <-w.compare(ctx):
+	case <-ctx.Done():
+		return time.Time{}
+	}
+	w.compared(c)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looking = false
+	if !w.doubtful() {
+		return time.Time{}
+	}
+	now := w.now()
+	w.around = now.Add(paceOf(w.policy).next(w.zone, w.strange != "" || now.Before(w.began.Add(w.patience())), w.tries))
+	w.tries++
+	return w.around
+}
+
+// await takes the outcome of a comparison. If it is long in coming, the look at
+// the parent counts meanwhile.
 func (w *watch) await(ctx context.Context, from <-chan comparison) {
 	around := w.policy.DSTTL + w.policy.ParentPropagation
 	wait := time.NewTimer(clamp(around/4, time.Second, lookDeadline))
@@ -60,9 +105,6 @@ func (w *watch) await(ctx context.Context, from <-chan comparison) {
 			select {
 			case c := <-from:
 				w.compared(c)
-				if c.strange != "" {
-					w.wake()
-				}
 			case <-ctx.Done():
 			}
 		}()
@@ -70,16 +112,19 @@ func (w *watch) await(ctx context.Context, from <-chan comparison) {
 }
 
 // compared notes why the state is not to be trusted, or that it is again: for
-// that every server has to tell. Until one does, the next look asks again.
+// that every server has to tell. Until they do, the next look asks again.
 func (w *watch) compared(c comparison) {
 	w.mu.Lock()
-	before := w.strange
-	if c.strange != "" || c.all {
+	before, waited := w.strange, !w.told && !w.nobody
+	if c.strange != "" || c.told {
 		w.strange = c.strange
 	}
-	w.told = w.told || c.told
-	why := w.strange
+	w.told, w.nobody = w.told || c.told, c.lost
+	why, waits := w.strange, !w.told && !w.nobody
 	w.mu.Unlock()
+	if waited != waits || why != before {
+		w.wake()
+	}
 	switch {
 	case why != "" && before == "":
 		w.tell(event.Event{Kind: event.Frozen, Why: why})

@@ -24,7 +24,8 @@ type upper struct {
 	looks    []time.Time
 	keys     [][]byte // DNSKEY RDATA that the zone's servers show
 	keysErr  error
-	target   error // of notifications
+	asked    []time.Time // for keys, where the zone itself names its servers
+	target   error       // of notifications
 	notified []time.Time
 }
 
@@ -60,6 +61,17 @@ func (r *upper) DNSKEY(context.Context, string) (parent.Published, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return parent.Published{At: time.Now(), Copies: []parent.Copy{{Name: "ns2.example.net.", DNSKEY: r.keys}}}, r.keysErr
+}
+
+// DNSKEYAt implements outside.
+func (r *upper) DNSKEYAt(_ context.Context, _ string, hosts []parent.Host) (p parent.Published) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, time.Now())
+	for _, h := range hosts {
+		p.Copies = append(p.Copies, parent.Copy{Name: h.Name, DNSKEY: r.keys, Err: r.silent[h.Name]})
+	}
+	return p
 }
 
 // Notify implements outside.

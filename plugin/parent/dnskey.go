@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -40,6 +41,32 @@ func (o Observer) DNSKEY(ctx context.Context, zone string) (Published, error) {
 	if err != nil {
 		return Published{}, err
 	}
+	return publishedAt(ctx, zone, list), nil
+}
+
+// Host is a server that a zone's own records name.
+type Host struct {
+	Name      string       // with the final dot
+	Addresses []netip.Addr // that stand in the zone; none: they are looked up
+}
+
+// DNSKEYAt is DNSKEY where the world need not be led to the zone: it asks the
+// servers that the zone's own records name.
+func (o Observer) DNSKEYAt(ctx context.Context, zone string, hosts []Host) Published {
+	known, names := map[string][]netip.Addr{}, []string{}
+	for _, h := range hosts {
+		names, known[h.Name] = append(names, h.Name), h.Addresses
+	}
+	return publishedAt(ctx, dns.CanonicalName(zone), locate(names, o.Port, func(host string) ([]netip.Addr, error) {
+		if list := known[host]; len(list) > 0 {
+			return list, nil
+		}
+		return o.addresses(ctx, host, false)
+	}))
+}
+
+// publishedAt asks servers for the keys and the serial of a zone.
+func publishedAt(ctx context.Context, zone string, list []Server) Published {
 	copies := make([]Copy, len(list))
 	for i, s := range list {
 		copies[i] = Copy{Name: s.Name, Address: s.Address, Err: s.Err}
@@ -49,7 +76,7 @@ func (o Observer) DNSKEY(ctx context.Context, zone string) (Published, error) {
 			c.Err = c.ask(ctx, zone)
 		}
 	})
-	return Published{time.Now().UTC(), copies}, nil
+	return Published{time.Now().UTC(), copies}
 }
 
 // ask fills in what the server shows.

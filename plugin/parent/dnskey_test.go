@@ -2,6 +2,7 @@ package parent
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -97,5 +98,34 @@ func TestDNSKEY_SaysWhyNobodyWasAsked(t *testing.T) {
 	p, err := Observer{Resolvers: []string{resolving(t, "example.org. 60 NS ns.org.")}}.DNSKEY(t.Context(), "example.org.")
 	if err != nil || len(p.Copies) != 1 || p.Copies[0].Err == nil {
 		t.Error(p, err)
+	}
+}
+
+// TestDNSKEYAt_AsksWhereTheZoneSays: an address in the zone is not looked up, one
+// that is not in it is.
+func TestDNSKEYAt_AsksWhereTheZoneSays(t *testing.T) {
+	const soa, key = "example.org. 60 SOA a. b. 42 2 3 4 5", "example.org. 60 DNSKEY 257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4="
+	server := answering(t, func(q *dns.Msg) *dns.Msg {
+		if q.Question[0].Qtype == dns.TypeSOA {
+			m := reply(t, dns.RcodeSuccess, soa)(q)
+			m.Answer, m.Ns = m.Ns, nil
+			return m
+		}
+		return reply(t, dns.RcodeSuccess, key)(q)
+	}, nil)
+	port, err := parsePort(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Observer{Resolvers: []string{resolving(t, "ns.org. 60 A 127.0.0.1")}, Port: port}
+	here := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	for _, h := range []Host{{Name: "ns1.example.org.", Addresses: here}, {Name: "ns.org."}} {
+		p := o.DNSKEYAt(t.Context(), "Example.org", []Host{h})
+		if len(p.Copies) != 1 || p.Copies[0].Err != nil || len(p.Copies[0].DNSKEY) != 1 || p.Copies[0].Address != server {
+			t.Errorf("%s: %+v", h.Name, p.Copies)
+		}
+	}
+	if p := o.DNSKEYAt(t.Context(), "example.org.", []Host{{Name: "elsewhere.net."}}); len(p.Copies) != 1 || p.Copies[0].Err == nil {
+		t.Errorf("a host without an address: %+v", p.Copies)
 	}
 }

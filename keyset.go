@@ -53,7 +53,7 @@ func (s *signer) moveKeys(ctx context.Context, doc *state.Document, m moment) (*
 		}
 		s.effective = t.policy
 		s.noteLife(doc, t, m)
-		if !fresh && slices.ContainsFunc(t.plan.Actions, func(a rollover.Action) bool { return a.Kind == rollover.MakeKey }) {
+		if !fresh && len(t.plan.Make) > 0 {
 			fresh = true // another instance may have made it meanwhile
 			if _, err := s.box.list(ctx, s.effective.Scheme); err != nil {
 				return nil, err
@@ -183,14 +183,14 @@ func (s *signer) tellMoves(p rollover.Plan) {
 // key that could not be made does not keep the zone from being signed; it is
 // tried again.
 func (s *signer) makeSpares(ctx context.Context, doc *state.Document, p rollover.Plan, m moment) (*state.Document, bool, error) {
+	if s.box.away != nil {
+		return doc, false, nil
+	}
 	made := false
-	for _, a := range p.Actions {
-		if a.Kind != rollover.MakeKey || s.box.away != nil {
-			continue
-		}
-		e, err := s.spare(ctx, doc, a, m)
+	for _, k := range p.Make {
+		e, err := s.spare(ctx, doc, k, m)
 		if err != nil {
-			s.tell(event.Event{Kind: event.KeyUnusable, Record: a.Role.String(), Err: err, Reason: "keystore",
+			s.tell(event.Event{Kind: event.KeyUnusable, Record: k.Role.String(), Err: err, Reason: "keystore",
 				Why: "no new key could be made; it is tried again", Next: m.key.Add(keysRetry)})
 			s.again = sooner(s.again, m.key.Add(keysRetry))
 			continue
@@ -205,26 +205,26 @@ func (s *signer) makeSpares(ctx context.Context, doc *state.Document, p rollover
 
 // spare returns a new key: one that this process has made before without being
 // able to note it, or one made now. No tag is used twice (P2).
-func (s *signer) spare(ctx context.Context, doc *state.Document, a rollover.Action, m moment) (state.Spare, error) {
+func (s *signer) spare(ctx context.Context, doc *state.Document, k rollover.Wanted, m moment) (state.Spare, error) {
 	for _, x := range s.spares {
-		if fits(x, a) && !doc.Names(x.ID) && usableSpare(x, s.box.known) {
+		if fits(x, k) && !doc.Names(x.ID) && usableSpare(x, s.box.known) {
 			return x, nil
 		}
 	}
-	e, err := s.box.store.Create(ctx, s.zone, keystore.Spec{Role: a.Role, Algorithm: a.Algorithm, Bits: a.Bits, Now: m.now, Spare: true,
+	e, err := s.box.store.Create(ctx, s.zone, keystore.Spec{Role: k.Role, Algorithm: k.Algorithm, Bits: k.Bits, Now: m.now, Spare: true,
 		Used: func(tag uint16) bool { return doc.TagUsed(tag) || foreignTag(s.box.known, tag) }})
 	if err != nil {
-		return state.Spare{}, fmt.Errorf("making a %s in %s: %w", a.Role, s.dir, err)
+		return state.Spare{}, fmt.Errorf("making a %s in %s: %w", k.Role, s.dir, err)
 	}
 	s.box.known = append(slices.Clone(s.box.known), e)
-	x := state.Spare{ID: e.ID, Role: a.Role, Algorithm: a.Algorithm, Bits: a.Bits, Tag: e.Key.Tag,
+	x := state.Spare{ID: e.ID, Role: k.Role, Algorithm: k.Algorithm, Bits: k.Bits, Tag: e.Key.Tag,
 		PublicDigest: e.Key.PublicDigest(), Created: m.now}
 	s.spares = append(s.spares, x)
 	return x, nil
 }
 
-func fits(x state.Spare, a rollover.Action) bool {
-	return x.Role == a.Role && x.Algorithm == a.Algorithm && x.Bits == a.Bits
+func fits(x state.Spare, k rollover.Wanted) bool {
+	return x.Role == k.Role && x.Algorithm == k.Algorithm && x.Bits == k.Bits
 }
 
 // addSpare puts a key into the pool of a document, and notes the tags that it

@@ -29,7 +29,7 @@ func TestP3_StateLost_KeysAreAsTheyWere(t *testing.T) {
 		wait(t, "the new DS is asked for", 3*day, p.in(stolen, rollover.DS, rollover.Unretentive))
 		r.follow(t, s, "a.")
 		wait(t, "the stolen keys are gone", 20*day, func() bool { return p.state().Key(stolen).Gone() && p.state().Key(zsk).Gone() })
-		x, err := s.spare(t.Context(), p.state(), rollover.Action{Role: policy.KSK, Algorithm: policy.ED25519}, moment{now: time.Now()})
+		x, err := s.spare(t.Context(), p.state(), rollover.Wanted{Role: policy.KSK, Algorithm: policy.ED25519}, moment{now: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}

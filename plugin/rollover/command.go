@@ -51,11 +51,10 @@ type Order struct {
 type Entry struct {
 	At        time.Time
 	Who, Why  string
-	Command   string   // in words, such as "roll ZSK"
-	Key       string   // ID of the key that it is about, if it is about one
-	Overrides string   // the refusal that was overridden; empty: none
-	Unchanged bool     // all was as ordered already
-	Actions   []Action // to be done once the key set is stored
+	Command   string // in words, such as "roll ZSK"
+	Key       string // ID of the key that it is about, if it is about one
+	Overrides string // the refusal that was overridden; empty: none
+	Unchanged bool   // all was as ordered already
 }
 
 func (o Order) entry(command, key string) Entry {

@@ -167,9 +167,6 @@ func (s *KeySet) Remove(o Order, id string) (Entry, error) {
 		if o.Facts.Complete.IsZero() && s.Signed() {
 			return e, &Refusal{Why: "signatures still move from the keys of before to those of now, and this may be one of them"}
 		}
-		if !k.Foreign {
-			e.Actions = []Action{{Kind: DestroyKey, Key: id}}
-		}
 		s.Keys = slices.DeleteFunc(slices.Clone(s.Keys), func(c Key) bool { return c.ID == id })
 		return e, nil
 	}

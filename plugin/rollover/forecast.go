@@ -66,15 +66,11 @@ func (c *forecast) step() bool {
 			c.moving, c.set.Urgent = c.now, false
 		}
 	}
-	made := false
-	for _, a := range plan.Actions {
-		if a.Kind == MakeKey {
-			id := fmt.Sprintf("to be made %d", len(c.f.Pool))
-			c.f.Pool = append(c.f.Pool, Candidate{ID: id, Role: a.Role, Algorithm: a.Algorithm, Bits: a.Bits})
-			made = true
-		}
+	for _, k := range plan.Make {
+		id := fmt.Sprintf("to be made %d", len(c.f.Pool))
+		c.f.Pool = append(c.f.Pool, Candidate{ID: id, Role: k.Role, Algorithm: k.Algorithm, Bits: k.Bits})
 	}
-	if plan.Changed || made {
+	if plan.Changed || len(plan.Make) > 0 {
 		return true
 	}
 	next := plan.Wake

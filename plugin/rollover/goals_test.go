@@ -32,9 +32,9 @@ func TestSchedule_NoKeyGoesWithoutASuccessor(t *testing.T) {
 		if got := !plan.KeySet.Key("zsk").Retired.IsZero(); got != c.retires {
 			t.Errorf("%s: retires without a successor: %t", name, got)
 		}
-		makes := slices.ContainsFunc(plan.Actions, func(a Action) bool { return a.Kind == MakeKey && a.Role == policy.ZSK })
+		makes := slices.ContainsFunc(plan.Make, func(k Wanted) bool { return k.Role == policy.ZSK })
 		if name == "alone" && !makes {
-			t.Errorf("%s: nobody is to make its successor: %+v", name, plan.Actions)
+			t.Errorf("%s: nobody is to make its successor: %+v", name, plan.Make)
 		}
 	}
 }
@@ -48,8 +48,8 @@ func TestRoll_NotByAKeyThatTheZoneHas(t *testing.T) {
 		f.Pool = append(f.Pool, Candidate{ID: id, Role: policy.ZSK, Algorithm: policy.ECDSAP256SHA256})
 	}
 	plan := Step(noon, odd(), f, s)
-	if len(plan.Moves) > 0 || len(plan.Actions) != 1 || plan.Actions[0].Kind != MakeKey {
-		t.Errorf("moves %+v, actions %+v", plan.Moves, plan.Actions)
+	if len(plan.Moves) > 0 || len(plan.Make) != 1 {
+		t.Errorf("moves %+v, to be made %+v", plan.Moves, plan.Make)
 	}
 }
 

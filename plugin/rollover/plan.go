@@ -10,14 +10,14 @@ import (
 //
 //  1. KeySet is stored, if Changed. Who loses the race loads again and takes
 //     another Step: nothing has been shown yet.
-//  2. Actions are carried out.
+//  2. Keys that it forgets are destroyed, keys that it asks for are made.
 //  3. The zone is signed and served as KeySet says. When it is, Facts.Served
 //     says so to the next Step.
 type Plan struct {
 	KeySet  KeySet
 	Changed bool      // KeySet is not what was handed in
 	Moves   []Move    // what changed, for logs and history
-	Actions []Action  // to be done once KeySet is stored
+	Make    []Wanted  // keys to be made for the pool, then call again
 	Wake    time.Time // when to call again if nothing happens before; zero: no need
 	Reasons []Reason  // of every record of every key, in the order of KeySet, then of rolls that wait
 }
@@ -31,22 +31,11 @@ type Move struct {
 	Why      string
 }
 
-// ActionKind is what the driver is to do.
-type ActionKind uint8
-
-// The kinds of actions.
-const (
-	MakeKey    ActionKind = iota + 1 // make a key of Role, Algorithm and Bits for the pool, then call again
-	DestroyKey                       // destroy the private key Key, which the state has forgotten
-)
-
-// Action is something for the driver to do.
-type Action struct {
-	Kind      ActionKind
+// Wanted is a key that a roll waits for.
+type Wanted struct {
 	Role      policy.Role
 	Algorithm policy.Algorithm
 	Bits      int
-	Key       string // ID
 }
 
 // Reason says of a record where it is, what comes next, and what that waits for.

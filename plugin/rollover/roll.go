@@ -37,8 +37,8 @@ func (st *step) roll(roles []policy.Role, old []string, emergency bool, why stri
 	for _, r := range roles {
 		if c := st.candidate(r); c != nil {
 			fresh = append(fresh, c)
-		} else if !slices.ContainsFunc(st.plan.Actions, func(a Action) bool { return a.Kind == MakeKey && a.Role == r }) {
-			st.plan.Actions = append(st.plan.Actions, Action{Kind: MakeKey, Role: r, Algorithm: st.p.Algorithm, Bits: st.bits(r)})
+		} else if !slices.ContainsFunc(st.plan.Make, func(k Wanted) bool { return k.Role == r }) {
+			st.plan.Make = append(st.plan.Make, Wanted{r, st.p.Algorithm, st.bits(r)})
 		}
 	}
 	if len(fresh) < len(roles) {

@@ -87,8 +87,8 @@ func TestStep_RevokedKeysNeverComeBack(t *testing.T) {
 	p := odd()
 	p.NoParent = true
 	plan := Step(noon, p, Facts{Served: noon, Complete: noon}, s)
-	if k := plan.KeySet.Key("old"); k.InService() || len(plan.Actions) != 1 || plan.Actions[0].Kind != MakeKey {
-		t.Errorf("the revoked key is to be %+v, actions are %+v", k, plan.Actions)
+	if k := plan.KeySet.Key("old"); k.InService() || len(plan.Make) != 1 {
+		t.Errorf("the revoked key is to be %+v, to be made are %+v", k, plan.Make)
 	}
 	_, err := s.DNSKEYOnly(order(), "old", false)
 	wantRefused(t, "revoked", s, s, err, "never trust it again")
@@ -253,8 +253,8 @@ func TestStep_RequestsForRolesThatAreNoMore(t *testing.T) {
 	p := odd()
 	p.Scheme = policy.SchemeCSK
 	plan := Step(noon, p, Facts{Served: noon, Complete: noon}, s)
-	if len(plan.KeySet.Requests) != 0 || len(plan.Actions) != 0 {
-		t.Errorf("%v is asked for, %v to be done", plan.KeySet.Requests, plan.Actions)
+	if len(plan.KeySet.Requests) != 0 || len(plan.Make) != 0 {
+		t.Errorf("%v is asked for, %v to be done", plan.KeySet.Requests, plan.Make)
 	}
 }
 

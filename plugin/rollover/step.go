@@ -65,7 +65,7 @@ func (st *step) run() {
 	st.confirm()
 	st.observe()
 	for again := true; again; {
-		st.standing, st.plan.Actions = nil, nil
+		st.standing, st.plan.Make = nil, nil
 		again = st.settle()
 		again = st.want() || again
 		again = st.move() || again
@@ -306,9 +306,6 @@ func (st *step) forget() {
 		purge := !k.Removed.IsZero() && !k.Removed.Add(st.p.PurgeKeys).After(st.now)
 		if purge {
 			st.tell(k.ID, "key", "removed", "forgotten", "purge_keys is over")
-			if !k.Foreign {
-				st.plan.Actions = append(st.plan.Actions, Action{Kind: DestroyKey, Key: k.ID})
-			}
 		}
 		return purge
 	})

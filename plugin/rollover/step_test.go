@@ -209,7 +209,7 @@ func TestStep_FreezeChangesNothing(t *testing.T) {
 		f := w.facts()
 		f.Freeze, f.Until = "the clock jumped", w.now.Add(401*day)
 		plan := Step(w.now.Add(400*day), w.p, f, w.set)
-		if plan.Changed || !reflect.DeepEqual(plan.KeySet, w.set.Clone()) || len(plan.Moves)+len(plan.Actions) > 0 || !plan.Wake.Equal(f.Until) {
+		if plan.Changed || !reflect.DeepEqual(plan.KeySet, w.set.Clone()) || len(plan.Moves)+len(plan.Make) > 0 || !plan.Wake.Equal(f.Until) {
 			t.Errorf("%s: %+v", name, plan)
 		}
 		for _, r := range plan.Reasons {

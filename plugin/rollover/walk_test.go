@@ -79,11 +79,9 @@ func (w *place) act(off string, complete time.Time, freeze bool) {
 		}
 		w.filter(&before)
 		f.Pool = nil
-		for _, a := range plan.Actions {
-			if a.Kind == MakeKey {
-				w.Made++
-				f.Pool = append(f.Pool, Candidate{ID: fmt.Sprintf("%s%d", a.Role, w.Made), Role: a.Role, Algorithm: a.Algorithm, Bits: a.Bits})
-			}
+		for _, k := range plan.Make {
+			w.Made++
+			f.Pool = append(f.Pool, Candidate{ID: fmt.Sprintf("%s%d", k.Role, w.Made), Role: k.Role, Algorithm: k.Algorithm, Bits: k.Bits})
 		}
 		w.publish(&f)
 		if !plan.Changed && f.Pool == nil {

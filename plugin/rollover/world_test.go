@@ -123,11 +123,15 @@ func (w *world) step() Plan {
 		for _, m := range plan.Moves {
 			w.note(m)
 		}
+		for _, k := range w.set.Keys {
+			if plan.KeySet.Key(k.ID) == nil {
+				w.destroy(k.ID)
+			}
+		}
 		w.set = plan.KeySet
-		done := !plan.Changed
-		for _, a := range plan.Actions {
-			w.act(a)
-			done = done && a.Kind != MakeKey
+		done := !plan.Changed && len(plan.Make) == 0
+		for _, k := range plan.Make {
+			w.create(k)
 		}
 		w.publish()
 		if done && !w.set.Pending() {
@@ -140,15 +144,15 @@ func (w *world) step() Plan {
 	panic("steps do not come to an end")
 }
 
-func (w *world) act(a Action) {
-	if a.Kind == DestroyKey {
-		w.log = append(w.log, fmt.Sprintf("%s destroy %s", w.at(), a.Key))
-		w.pool = slices.DeleteFunc(w.pool, func(c Candidate) bool { return c.ID == a.Key })
-		return
-	}
+func (w *world) destroy(id string) {
+	w.log = append(w.log, fmt.Sprintf("%s destroy %s", w.at(), id))
+	w.pool = slices.DeleteFunc(w.pool, func(c Candidate) bool { return c.ID == id })
+}
+
+func (w *world) create(k Wanted) {
 	w.made++
-	w.pool = append(w.pool, Candidate{ID: fmt.Sprintf("%s-%d", a.Role, w.made), Role: a.Role, Algorithm: a.Algorithm,
-		Bits: a.Bits, Tag: uint16(w.made), Created: w.now})
+	w.pool = append(w.pool, Candidate{ID: fmt.Sprintf("%s-%d", k.Role, w.made), Role: k.Role, Algorithm: k.Algorithm,
+		Bits: k.Bits, Tag: uint16(w.made), Created: w.now})
 }
 
 // publish serves the zone as the key set says.

@@ -87,7 +87,7 @@ func (w *world) round(p *process) (rest bool) {
 		w.record(plan)
 		w.set = plan.KeySet
 	}
-	made := w.act(plan.Actions)
+	made := w.makeKeys(plan.Make)
 	w.generations()
 	published, ok := w.publish(p)
 	if !ok {
@@ -140,7 +140,7 @@ func (w *world) sleep(p *process, plan rollover.Plan) {
 	if len(w.gens) > 1 {
 		sooner(w.gens[1].done)
 	}
-	if len(plan.Actions) > 0 {
+	if len(plan.Make) > 0 {
 		sooner(w.noKeys.Add(w.clock.offset))
 	}
 	if next.IsZero() {
@@ -170,31 +170,28 @@ func (w *world) facts(p *process) rollover.Facts {
 	return f
 }
 
-// act carries out actions, and reports whether a key was made.
-func (w *world) act(actions []rollover.Action) (made bool) {
-	for _, a := range actions {
-		switch {
-		case a.Kind == rollover.DestroyKey:
-			w.pool = slices.DeleteFunc(w.pool, func(c rollover.Candidate) bool { return c.ID == a.Key })
-		case a.Kind == rollover.MakeKey && !w.now.Before(w.noKeys):
-			w.makeKey(a.Role, a.Algorithm, a.Bits)
-			made = true
-		}
+// makeKeys makes keys that are asked for, and reports whether it did.
+func (w *world) makeKeys(wanted []rollover.Wanted) (made bool) {
+	if w.now.Before(w.noKeys) {
+		return false
 	}
-	return made
+	for _, k := range wanted {
+		w.makeKey(k)
+	}
+	return len(wanted) > 0
 }
 
 // makeKey makes a key whose tag, with the revoke bit too, no key ever had.
-func (w *world) makeKey(role policy.Role, algorithm policy.Algorithm, bits int) {
+func (w *world) makeKey(k rollover.Wanted) {
 	const revoked = 128 // RFC 5011 section 2.1: the flag adds that to the sum
 	tag := uint16(w.rng.next())
 	for w.tags[tag] || w.tags[tag+revoked] || w.tags[tag-revoked] {
 		tag++
 	}
 	w.tags[tag] = true
-	id := fmt.Sprintf("%s-%d", strings.ToLower(role.String()), len(w.tags))
+	id := fmt.Sprintf("%s-%d", strings.ToLower(k.Role.String()), len(w.tags))
 	w.pool = append(w.pool, rollover.Candidate{
-		ID: id, Role: role, Algorithm: algorithm, Bits: bits, Tag: tag, PublicDigest: id, Created: w.clock.keys(w.now),
+		ID: id, Role: k.Role, Algorithm: k.Algorithm, Bits: k.Bits, Tag: tag, PublicDigest: id, Created: w.clock.keys(w.now),
 	})
 }
 

@@ -118,6 +118,21 @@ func TestAddKey_P2_TagsAreUsedOnce(t *testing.T) {
 	}
 }
 
+// Whoever finds a key in the store asks this before it is destroyed.
+func TestNames_KeysSparesAndTheDoomed(t *testing.T) {
+	d := full(t)
+	for n, want := range map[int]bool{1: true, 4: true, 5: true, 6: false} {
+		if got := d.Names(testKey(n, policy.ZSK).ID); got != want {
+			t.Errorf("key %d is named: %t", n, got)
+		}
+	}
+	for n := 1; n <= 5; n++ {
+		if err := d.AddSpare(testSpare(n)); err == nil {
+			t.Errorf("key %d is added a second time", n)
+		}
+	}
+}
+
 func TestKey_CanBeChangedInPlace(t *testing.T) {
 	d := full(t)
 	d.Key("Kexample.org.+013+00002").Retire = start

@@ -124,7 +124,11 @@ func TestDecode_TakesWhatIsNotUsedAnyMore(t *testing.T) {
 }
 
 func TestDecode_GivesBackWhatWasEncoded(t *testing.T) {
-	for name, d := range map[string]*Document{"new": New("."), "full": full(t)} {
+	claims := full(t)
+	if _, _, err := claims.Claim(Claim{Serial: 2026030101, Digest: digest(79), Source: digest(80), Slot: start}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range map[string]*Document{"new": New("."), "full": full(t), "two claims": claims} {
 		data, err := d.Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +212,13 @@ func TestEncode_RefusesWhatDecodeWouldRefuse(t *testing.T) {
 		"no role":           func(d *Document) { d.KeySet.Keys[0].Role = 0 },
 		"forgotten tag":     func(d *Document) { d.UsedTags = d.UsedTags[1:] },
 		"tags in disorder":  func(d *Document) { slices.Reverse(d.UsedTags) },
-		"tag of nobody":     func(d *Document) { d.UsedTags = append(d.UsedTags, UsedTag{Tag: 9}) },
+		"tags of keys long gone, in disorder": func(d *Document) {
+			d.UsedTags = append(d.UsedTags, UsedTag{Tag: 99, PublicDigest: digest(99)}, UsedTag{Tag: 98, PublicDigest: digest(98)})
+		},
+		"a tag twice": func(d *Document) {
+			d.UsedTags = append(d.UsedTags, UsedTag{Tag: 99, PublicDigest: digest(99)}, UsedTag{Tag: 99, PublicDigest: digest(98)})
+		},
+		"tag of nobody": func(d *Document) { d.UsedTags = append(d.UsedTags, UsedTag{Tag: 9}) },
 		"claims": func(d *Document) {
 			d.Claims = append(d.Claims, Claim{Serial: 2026030100, Digest: digest(1)})
 		},

@@ -98,6 +98,10 @@ func TestUpgradeKey(t *testing.T) {
 			"KSK DNSKEY omnipresent to omnipresent, KRRSIG rumoured to omnipresent, ZRRSIG hidden to hidden, DS rumoured to omnipresent"},
 		{"a KSK that just ended", v1Key{Role: policy.KSK, Publish: past, Activate: past, Inactive: past}, gens("K", "next"),
 			"KSK DNSKEY omnipresent to hidden, KRRSIG unretentive to hidden, ZRRSIG hidden to hidden, DS unretentive to hidden"},
+		{"a ZSK that is over and signs still", v1Key{Role: policy.ZSK, Publish: past, Activate: past, Inactive: past}, gens("K"),
+			"ZSK DNSKEY omnipresent to hidden, KRRSIG hidden to hidden, ZRRSIG omnipresent to hidden, DS hidden to hidden"},
+		{"a KSK that is over and signs still", v1Key{Role: policy.KSK, Publish: past, Activate: past, Inactive: past}, gens("K"),
+			"KSK DNSKEY omnipresent to hidden, KRRSIG omnipresent to hidden, ZRRSIG hidden to hidden, DS rumoured to hidden"},
 	} {
 		o := newV1("example.org.")
 		o.LastSeen, o.Generations, o.Policy.DNSKEYTTL = now, tt.gens, uint32(ttl/time.Second)

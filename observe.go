@@ -68,7 +68,8 @@ type watch struct {
 	trusted  bool          // an operator said that it is not
 	seen     rollover.Observation
 	raw      parent.Look
-	lost     string // why the last look brought nothing
+	lost     string   // why the last look brought nothing
+	cached   []string // agents that answer from a cache, as was told
 }
 
 // pace is how often the parent is looked at, by what its changes take.
@@ -114,6 +115,7 @@ func (w *watch) takeOver(from *watch) {
 	w.seen, w.raw, w.lost, w.answered = from.seen, from.raw, from.lost, from.answered
 	w.began, w.old, w.checked = from.began, from.old, from.checked
 	w.told, w.nobody, w.strange, w.trusted = from.told, from.nobody, from.strange, from.trusted
+	w.cached = from.cached
 }
 
 // begin notes when a zone is first worked on, and whether it had been published
@@ -262,8 +264,10 @@ func (w *watch) take(raw parent.Look, err error) (next time.Time) {
 		w.raw = raw
 	}
 	keys, wake := w.keys, changed || first || w.waits != ""
+	resolvers := w.newResolvers(raw)
 	w.mu.Unlock()
 	w.report(before, seen, keys, err)
+	w.warnOfResolvers(resolvers)
 	if wake {
 		w.wake()
 	}

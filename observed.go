@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/autosign-dns/autosign/plugin/event"
 	"github.com/autosign-dns/autosign/plugin/key"
 	"github.com/autosign-dns/autosign/plugin/metrics"
+	"github.com/autosign-dns/autosign/plugin/parent"
+	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/rollover"
 )
 
@@ -42,6 +45,27 @@ func (w *watch) reportSilence(before, seen rollover.Observation, err error) {
 		if s.Err != "" && !known {
 			w.tell(event.Event{Kind: event.ParentUnclear, Why: "server " + s.Name + " of " + seen.Zone + ": " + s.Err, Next: seen.Next})
 		}
+	}
+}
+
+// newResolvers returns the agents that a look shows to be resolvers, and that were
+// not told of before. The lock is held.
+func (w *watch) newResolvers(raw parent.Look) (names []string) {
+	for _, name := range raw.Resolvers() {
+		if !slices.Contains(w.cached, name) {
+			names = append(names, name)
+		}
+	}
+	w.cached = slices.Concat(w.cached, names)
+	return names
+}
+
+// warnOfResolvers tells what it means that agents do not speak for the parent.
+func (w *watch) warnOfResolvers(names []string) {
+	if len(names) > 0 {
+		w.tell(event.Event{Kind: event.Warned, Why: fmt.Sprintf("of the agents of the parent, %s answer from a cache: "+
+			"they may tell of a change late, and of the TTL of the DS they show what is left, so that ds_ttl (%s) has to be the parent's",
+			strings.Join(names, ", "), policy.FormatDuration(w.policy.DSTTL))})
 	}
 }
 

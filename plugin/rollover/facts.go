@@ -1,6 +1,7 @@
 package rollover
 
 import (
+	"slices"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
@@ -62,4 +63,27 @@ type Server struct {
 	Name string   // host name or address
 	Keys []string // IDs of the keys whose DS it has
 	Err  string   // why it is not known what it has; empty: it is
+}
+
+// count returns at how many servers the DS of a key is, is not, or may be.
+func (o *Observation) count(id string) (has, lacks, unknown int) {
+	for _, s := range o.Servers {
+		switch {
+		case slices.Contains(s.Keys, id):
+			has++
+		case s.Err != "":
+			unknown++
+		default:
+			lacks++
+		}
+	}
+	return has, lacks, unknown
+}
+
+// bare reports whether every server of the parent answered that there is no DS
+// at all.
+func (o *Observation) bare() bool {
+	return len(o.Servers) > 0 && len(o.Unknown) == 0 && !slices.ContainsFunc(o.Servers, func(s Server) bool {
+		return s.Err != "" || len(s.Keys) > 0
+	})
 }

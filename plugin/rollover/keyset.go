@@ -177,6 +177,8 @@ type KeySet struct {
 	DNSKEYTTL Longest `json:"dnskey_ttl"` // of DNSKEY sets served
 	ZoneTTL   Longest `json:"zone_ttl"`   // of everything else in the zone
 	DSTTL     Longest `json:"ds_ttl"`     // of DS sets seen at the parent
+
+	StrangeDS Strange `json:"strange_ds,omitzero"` // of DS records at the parent that belong to no key here
 }
 
 // Key returns the key with an ID, to be read and changed in place; nil when
@@ -234,6 +236,7 @@ func (s *KeySet) Jumped(now time.Time, by time.Duration) {
 		}
 		shift(&k.DSSeen, &k.DSGone, &k.Revoked)
 	}
+	shift(&s.StrangeDS.Gone)
 	for _, l := range []*Longest{&s.DNSKEYTTL, &s.ZoneTTL, &s.DSTTL} {
 		for _, t := range []*time.Time{&l.Until, &l.LessUntil} {
 			if !t.IsZero() {

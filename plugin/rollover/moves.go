@@ -1,7 +1,6 @@
 package rollover
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,8 +60,8 @@ func (st *step) obstacle() string {
 	case st.set.Pending():
 		return "a version of the zone with what was moved last to be served"
 	case st.strangers():
-		return fmt.Sprintf("an operator: the parent has DS records of other keys only (tag %s); the state here may be an old one: "+
-			"put back the right one, or take these DS records out of the parent zone", tags(st.f.Parent.Unknown))
+		return "an operator: the parent has DS records of other keys only" + tags(st.f.Parent.Unknown) + "; the state here may be an old one: " +
+			"put back the right one, or take these DS records out of the parent zone"
 	}
 	return ""
 }
@@ -84,20 +83,14 @@ func because(why string) string {
 }
 
 func tags(list []uint16) string {
+	if len(list) == 0 {
+		return ""
+	}
 	words := make([]string, len(list))
 	for i, t := range list {
 		words[i] = strconv.Itoa(int(t))
 	}
-	return strings.Join(words, ", ")
-}
-
-// strangers reports whether the parent vouches for other keys and none of ours.
-func (st *step) strangers() bool {
-	o := &st.f.Parent
-	return !st.p.NoParent && len(o.Unknown) > 0 && !st.set.has(func(k *Key) bool {
-		has, _, _ := o.count(k.ID)
-		return has > 0
-	})
+	return " (tag " + strings.Join(words, ", ") + ")"
 }
 
 // mayResign reports whether other keys may sign: not while signatures still
@@ -194,7 +187,7 @@ func (st *step) leave() attempt {
 	wanted := st.set.has(func(k *Key) bool {
 		return slices.ContainsFunc(k.Records[:], func(s Status) bool { return s.Goal == Omnipresent })
 	})
-	if !st.p.Insecure || !st.unwatched() || wanted {
+	if !st.p.Insecure || !st.unwatched() || st.watchedForOthers() || wanted {
 		return attempt{}
 	}
 	return attempt{changes: st.each(Unretentive, func(*Key, Record) bool { return true }),

@@ -109,6 +109,8 @@ func (st *step) reasonHold(out *Reason, k *Key, r Record) {
 		out.Waiting = "the zone's signatures to be made anew, each in its time"
 	case due.After(st.now):
 		out.Waiting = "every cache to " + verb
+	case r == DS && !st.borneOut(k):
+		out.Waiting, out.When = st.waitParent(k, out.State), time.Time{}
 	default:
 		out.Waiting = "other records of its algorithm, which would be without it"
 	}
@@ -171,6 +173,9 @@ func (st *step) sayDS(k *Key) string {
 func (st *step) blocked(k *Key, r Record) string {
 	showing := k.Records[r].Goal == Omnipresent
 	switch {
+	case st.p.Insecure && !showing && st.unwatched() && st.watchedForOthers():
+		st.wakeAt(st.t.strangeGone())
+		return "the DS records of other keys at the parent" + tags(st.f.Parent.Unknown) + " to be gone, from it and from every cache"
 	case r == ZRRSIG && !st.mayResign():
 		return "signatures still move to the keys before"
 	case r == ZRRSIG && showing:

@@ -86,6 +86,7 @@ func (st *step) straighten() {
 			st.past(&k.Records[r].Since)
 		}
 	}
+	st.past(&st.set.StrangeDS.Gone)
 }
 
 func (st *step) past(t *time.Time) {
@@ -122,34 +123,12 @@ func (st *step) observe() {
 	if o.TTL > 0 {
 		st.set.DSTTL.Serve(at, o.TTL)
 	}
+	st.observeStrange(at)
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
 		has, lacks, unknown := o.count(k.ID)
 		st.delegation(k, at, has, lacks, unknown)
 	}
-}
-
-// count returns at how many servers the DS of a key is, is not, or may be.
-func (o *Observation) count(id string) (has, lacks, unknown int) {
-	for _, s := range o.Servers {
-		switch {
-		case slices.Contains(s.Keys, id):
-			has++
-		case s.Err != "":
-			unknown++
-		default:
-			lacks++
-		}
-	}
-	return has, lacks, unknown
-}
-
-// bare reports whether every server of the parent answered that there is no DS
-// at all.
-func (o *Observation) bare() bool {
-	return len(o.Servers) > 0 && len(o.Unknown) == 0 && !slices.ContainsFunc(o.Servers, func(s Server) bool {
-		return s.Err != "" || len(s.Keys) > 0
-	})
 }
 
 // delegation brings what is known of a key's DS to what was seen. A DS that is
@@ -208,6 +187,21 @@ func (st *step) acted(k *Key, at time.Time) bool {
 	})
 }
 
+// borneOut reports whether the last look at the parent still says what is
+// remembered of a key's DS: one server does, and none says otherwise. A single
+// wrong answer of a parent that then falls silent is not enough for a hold to end.
+// Where there was no look yet, Unsure says what that means.
+func (st *step) borneOut(k *Key) bool {
+	if st.p.NoParent || k.ByHand || st.f.Parent.At.IsZero() {
+		return true
+	}
+	has, lacks, _ := st.f.Parent.count(k.ID)
+	if k.state(DS) == Unretentive {
+		has, lacks = lacks, has
+	}
+	return has > 0 && lacks == 0
+}
+
 // set1 sets a record of a key as a fact, not as a move.
 func (st *step) set1(k *Key, r Record, to State, since time.Time, why string) {
 	s := k.Status(r)
@@ -243,7 +237,7 @@ func (st *step) settle() (changed bool) {
 
 // due returns what a record settles to, if its hold is over.
 func (st *step) due(k *Key, r Record) (c change, ok bool) {
-	if k.Records[r].Pending || r == DS && st.f.Unsure != "" && !k.ByHand {
+	if k.Records[r].Pending || r == DS && (st.f.Unsure != "" && !k.ByHand || !st.borneOut(k)) {
 		return c, false
 	}
 	c = change{k.ID, r, k.state(r)}

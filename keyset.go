@@ -2,6 +2,7 @@ package autosign
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -97,7 +98,8 @@ func (s *signer) storeTurn(ctx context.Context, m moment) (doc *state.Document, 
 // outlook gathers what is known at a moment.
 func (s *signer) outlook(m moment) outlook {
 	w := outlook{policy: s.policy, asOf: s.asOf, entries: s.box.known, listed: s.box.away == nil, now: m.key,
-		parent: s.parentSight(m.key), besides: s.box.besides}
+		parent: s.parentSight(m.key), besides: s.box.besides, salt: make([]byte, 255)}
+	rand.Read(w.salt) // never fails
 	if m.frozen.IsZero() {
 		w.jump = m.jump
 	}
@@ -128,7 +130,7 @@ func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
 		s.tell(event.Event{Kind: event.Thawed})
 	}
 	if t.older {
-		s.warnOnce(fmt.Sprintf("the configuration here, of %s, is older than the one that set the stored policy, of %s: "+
+		s.warnOnce(fmt.Sprintf("the configuration here, of %s, is older than the one that set the stored policy, of %s, or came before it: "+
 			"that one stays in force; touch the Corefile if this is the one to follow",
 			s.asOf.UTC().Format(time.RFC3339), doc.PolicyAsOf.Format(time.RFC3339)))
 	}

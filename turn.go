@@ -1,7 +1,9 @@
 package autosign
 
 import (
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -30,6 +32,7 @@ type outlook struct {
 	since   time.Time // since when that is served
 	parent  sighting
 	besides besides
+	salt    []byte // random, as long as one may be, for a zone that needs another
 }
 
 // turned is what became of a document.
@@ -56,12 +59,11 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 	t.frozen = w.freeze != ""
 	frozen := t.frozen && d.PolicyRevision > 0
 	leap(d, w)
-	if !frozen && !t.older && d.SetPolicy(state.PolicyOf(t.policy)) || d.PolicyAsOf.IsZero() {
-		d.PolicyAsOf = earlier(w.asOf, w.now)
+	if !frozen && !t.older {
+		setPolicy(d, t.policy, w)
 	}
 	if n := t.policy.Denial.SaltLength; t.policy.Denial.NSEC3 && len(d.Salt) != n {
-		d.Salt = make([]byte, n)
-		rand.Read(d.Salt) // never fails
+		d.Salt = slices.Clone(w.salt[:n])
 	}
 	if !frozen && w.shape == shapeOf(d) {
 		noteComplete(d, w.since)
@@ -110,12 +112,52 @@ func earlier(a, b time.Time) time.Time {
 // has named stays as the keys in service have it.
 func effective(d *state.Document, w outlook) (p policy.Policy, older bool, err error) {
 	p = w.policy
-	if older = d.PolicyRevision > 0 && d.PolicyAsOf.After(w.asOf) && !d.PolicyAsOf.After(w.now); older || w.freeze != "" && d.PolicyRevision > 0 {
+	if older = givesWay(d, w); older || w.freeze != "" && d.PolicyRevision > 0 {
 		if p, err = d.Policy.Over(w.policy); err != nil {
 			return p, older, fmt.Errorf("stored policy: %w", err)
 		}
 	}
 	return asKeysAre(p, &d.KeySet), older, nil
+}
+
+// givesWay reports whether a newer configuration than the one at hand has set the
+// stored policy: one that was modified later, or, at the same moment, one that
+// came after this one. A moment that no clock of a server can show yet is of a
+// clock that was wrong.
+func givesWay(d *state.Document, w outlook) bool {
+	switch {
+	case d.PolicyRevision == 0, d.PolicyAsOf.After(w.now.Add(jumpStopped)):
+		return false
+	case d.PolicyAsOf.Equal(w.asOf):
+		i := slices.Index(d.PolicySets, digestOfPolicy(w.policy))
+		return i >= 0 && i < len(d.PolicySets)-1
+	}
+	return d.PolicyAsOf.After(w.asOf)
+}
+
+// setPolicy notes the policy in force, and that the configuration at hand has set
+// it.
+func setPolicy(d *state.Document, p policy.Policy, w outlook) {
+	asOf, mine := earlier(w.asOf, w.now.Add(jumpStopped)), digestOfPolicy(w.policy)
+	switch changed := d.SetPolicy(state.PolicyOf(p)); {
+	case !d.PolicyAsOf.Equal(asOf):
+		if changed || d.PolicyAsOf.IsZero() {
+			d.PolicyAsOf, d.PolicySets = asOf, []string{mine}
+		}
+	case !slices.Contains(d.PolicySets, mine):
+		d.PolicySets = append(slices.Clip(d.PolicySets), mine)
+		d.PolicySets = d.PolicySets[max(len(d.PolicySets)-maxSets, 0):]
+	}
+}
+
+// maxSets bounds the configurations of one moment that are remembered.
+const maxSets = 16
+
+// digestOfPolicy names what of a policy is stored.
+func digestOfPolicy(p policy.Policy) string {
+	text, _ := json.Marshal(state.PolicyOf(p)) // of plain values
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
 }
 
 // asKeysAre fills in what an operator has left open: algorithm, scheme and the

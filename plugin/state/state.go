@@ -42,6 +42,7 @@ type Document struct {
 	Policy         Policy    `json:"policy"`                // in force
 	PolicyRevision int       `json:"policy_revision"`       // one more with each change of Policy
 	PolicyAsOf     time.Time `json:"policy_as_of,omitzero"` // modification time of the configuration that set it
+	PolicySets     []string  `json:"policy_sets,omitempty"` // names of the configurations of that time that have set it, the latest last
 
 	LastSeen time.Time `json:"last_seen,omitzero"` // the latest moment at which the zone was worked on
 	Claims   []Claim   `json:"claims"`             // oldest first, serials ascending (RFC 1982), at most MaxClaims

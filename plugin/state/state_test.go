@@ -84,7 +84,7 @@ func full(t testing.TB) *Document {
 	p := policy.Default()
 	p.Denial, p.AlgorithmGiven = policy.Denial{NSEC3: true, OptOut: true, SaltLength: 2, Iterations: 1}, true
 	d.SetPolicy(PolicyOf(p))
-	d.PolicyAsOf = start
+	d.PolicyAsOf, d.PolicySets = start, []string{digest(79)}
 	d.Expose(86400, start.Add(336*time.Hour), ksk.ID, old.ID)
 	d.See(start.Add(25 * time.Hour))
 	if _, _, err := d.Claim(Claim{Serial: 2026030100, Digest: digest(77), Source: digest(78), Slot: start}, 0); err != nil {

@@ -1,5 +1,6 @@
-// Package autosign is a CoreDNS plugin that signs the zones of the file plugin
-// and answers from the signed copies.
+// Package autosign is a CoreDNS plugin that signs the zones of the file plugin,
+// answers from the signed copies, and rolls the keys in step with what caches and
+// the parent hold. A Controller tells Go programs where that is, and takes orders.
 package autosign
 
 import (

@@ -33,7 +33,10 @@ Things happen with -event "AFTER WHAT...", as often as wanted:
   30d emergency zsk                            the same, without safety margins
   30d hold 10d                                 nothing may move for ten days
   30d delete ksk 5d                            its retirement may begin five days later
+  30d remove ksk                               old keys of which nothing is left are removed for good
+  30d unused ksk 20d                           the key is DNSKEY only for twenty days
   30d confirm                                  the operator says which DS are there and which are gone
+  30d anchors                                  validators are given the trust anchors (parent none)
   30d set scheme csk                           the policy changes: any property of a Corefile
   30d insecure          30d secure             the zone leaves DNSSEC, and comes back
   30d zone-ttl 1h       30d ds-ttl 2d          TTLs change

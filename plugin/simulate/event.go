@@ -13,7 +13,7 @@ import (
 func (w *world) event(e Event) {
 	text := e.Kind.String()
 	switch e.Kind {
-	case Roll, Emergency, Rest, Delete:
+	case Roll, Emergency, Rest, Delete, Remove:
 		text += " " + e.Role.String()
 	case SetTTL, SetParentTTL:
 		text += ": " + policy.FormatDuration(time.Duration(e.TTL)*time.Second)
@@ -40,7 +40,8 @@ func (w *world) mark(text string) {
 
 // command does what an operator asks for. What the commands refuse is noted.
 func (w *world) command(e Event) {
-	o := rollover.Order{At: w.clock.keys(w.now), Policy: w.policy, Facts: w.facts(w.processes[0])}
+	o := w.ordered()
+	o.Override = e.Override
 	var err error
 	switch e.Kind {
 	case Roll, Emergency:
@@ -57,6 +58,8 @@ func (w *world) command(e Event) {
 		if id := w.inService(e.Role); id != "" {
 			_, err = w.set.ScheduleDeletion(o, id, o.At.Add(e.For))
 		}
+	case Remove:
+		err = w.remove(o, e.Role)
 	case SetPolicy:
 		w.policy = *e.Policy
 		if w.policy.Insecure {
@@ -74,6 +77,29 @@ func (w *world) command(e Event) {
 		m := &w.history.Marks[len(w.history.Marks)-1]
 		m.Text = fmt.Sprintf("%s: %v", m.Text, err)
 	}
+}
+
+// ordered is an order given now.
+func (w *world) ordered() rollover.Order {
+	return rollover.Order{At: w.clock.keys(w.now), Policy: w.policy, Facts: w.facts(w.processes[0])}
+}
+
+// remove removes the keys of a role of which nothing is left. If there is none
+// it returns why the oldest is not removed.
+func (w *world) remove(o rollover.Order, role policy.Role) (refused error) {
+	before := slices.Clone(w.set.Keys)
+	for _, k := range before {
+		if k.Role != role {
+			continue
+		}
+		if _, err := w.set.Remove(o, k.ID); err != nil && refused == nil {
+			refused = err
+		}
+	}
+	if len(w.set.Keys) < len(before) {
+		return nil
+	}
+	return refused
 }
 
 func (w *world) inService(role policy.Role) string {
@@ -96,7 +122,7 @@ func (w *world) rest(o rollover.Order, e Event) error {
 		return err
 	}
 	w.after(e.For, func() {
-		o := rollover.Order{At: w.clock.keys(w.now), Policy: w.policy, Facts: w.facts(w.processes[0])}
+		o := w.ordered()
 		if k := w.set.Key(id); k != nil && (k.Algorithm != w.policy.Algorithm || !slices.Contains(w.policy.Roles(), k.Role)) {
 			_, err = w.set.ScheduleDeletion(o, id, o.At)
 		} else {

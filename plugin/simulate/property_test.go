@@ -239,12 +239,14 @@ func (g generator) vary(p *policy.Policy) {
 // event makes something happen at a moment.
 func (g generator) event(at time.Duration, p *policy.Policy, s Setup) Event {
 	e := Event{At: at, Kind: []Kind{
-		Roll, Emergency, Hold, Confirm, Delete, Rest, SetPolicy, SetPolicy, SetTTL,
+		Roll, Emergency, Hold, Confirm, Delete, Remove, Rest, SetPolicy, SetPolicy, SetTTL, Trust,
 		Jump, Stop, FailStore, FailPublish, FailKeys, Idle, Blind, SetParentTTL,
-	}[g.IntN(17)]}
+	}[g.IntN(19)]}
 	roles := p.Roles()
 	e.Role = roles[g.IntN(len(roles))]
 	switch e.Kind {
+	case Confirm:
+		e.Override = g.one(2)
 	case Delete, Rest, FailKeys, Stop, FailStore, FailPublish:
 		e.For = g.between(0, 10*day)
 	case Idle, Blind:

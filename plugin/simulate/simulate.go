@@ -60,6 +60,7 @@ const (
 	Confirm                   // the operator says of all DS which are there and which are gone
 	Rest                      // the key in service of Role is published only, For so long
 	Delete                    // retirement of the key in service of Role may begin For later
+	Remove                    // keys of Role of which nothing is left are removed for good
 	SetPolicy                 // Policy is in force from now on
 	SetTTL                    // the longest TTL in the zone is TTL from now on
 	Trust                     // trust anchors are handed to validators by hand (parent none)
@@ -76,7 +77,7 @@ const (
 
 var kindWords = []string{
 	Roll: "roll", Emergency: "emergency roll", Hold: "hold", Resume: "resume", Confirm: "confirm DS",
-	Rest: "DNSKEY only", Delete: "schedule deletion", SetPolicy: "policy changes", SetTTL: "TTL changes", Trust: "trust anchors handed out",
+	Rest: "DNSKEY only", Delete: "schedule deletion", Remove: "remove", SetPolicy: "policy changes", SetTTL: "TTL changes", Trust: "trust anchors handed out",
 	Jump: "clock jumps", Stop: "process is down", FailStore: "store fails", FailPublish: "publishing fails",
 	FailKeys: "key store fails", Idle: "parent takes up nothing", Blind: "parent cannot be observed",
 	SetParentTTL: "DS TTL changes",
@@ -92,11 +93,12 @@ func (k Kind) String() string {
 
 // Event is something that happens to the zone or around it.
 type Event struct {
-	At     time.Duration // after Setup.Start
-	Kind   Kind
-	Role   policy.Role
-	For    time.Duration
-	TTL    uint32 // seconds
-	Policy *policy.Policy
-	Text   string // of a policy change, for the history
+	At       time.Duration // after Setup.Start
+	Kind     Kind
+	Role     policy.Role
+	For      time.Duration
+	TTL      uint32 // seconds
+	Policy   *policy.Policy
+	Text     string // of a policy change, for the history
+	Override bool   // the order is insisted on, against what was seen
 }

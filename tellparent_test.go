@@ -132,6 +132,26 @@ func TestHerald_NoTarget(t *testing.T) {
 	}
 }
 
+// What fails is told, with when it is tried again; what was taken is told once.
+func TestHerald_SaysHowItWent(t *testing.T) {
+	r := newUpper()
+	var events []event.Event
+	soon := 0
+	h := &herald{policy: policy.Default(), ask: r, now: time.Now, next: "K", tell: func(e event.Event) { events = append(events, e) }, told: func() { soon++ }}
+	r.target = errors.New("refused")
+	again := h.send(t.Context())
+	if len(events) != 1 || events[0].Kind != event.NotifyFailed || events[0].Err == nil || again.IsZero() || !events[0].Next.Equal(again) || soon != 0 {
+		t.Errorf("refused: %+v, again at %s", events, again)
+	}
+	r.target, events = nil, nil
+	for range 2 {
+		again = h.send(t.Context())
+	}
+	if len(events) != 1 || events[0].Kind != event.ParentNotified || events[0].To == "" || !again.IsZero() || soon != 1 {
+		t.Errorf("taken: %+v, again at %s", events, again)
+	}
+}
+
 // A pass may decide on news while a message is on its way.
 func TestHerald_NewsDuringAMessage(t *testing.T) {
 	r := newUpper()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/state"
 	"github.com/autosign-dns/autosign/plugin/store/memory"
 )
@@ -123,5 +124,144 @@ func TestP2_RevokedTag_OfNoKey_IsNotNoted(t *testing.T) {
 	}
 	if doc.TagUsed(0) {
 		t.Error("tag 0 is noted, which no key has")
+	}
+}
+
+// viewsKey returns a KSK with a DS in a state; its goal is where that leads.
+func viewsKey(id string, algorithm policy.Algorithm, ds rollover.State) rollover.Key {
+	k := rollover.Key{ID: id, Role: policy.KSK, Algorithm: algorithm}
+	goal := rollover.Hidden
+	if ds.Shown() {
+		goal = rollover.Omnipresent
+	}
+	*k.Status(rollover.DS) = rollover.Status{State: ds, Goal: goal}
+	return k
+}
+
+func keySet(keys ...rollover.Key) *rollover.KeySet { return &rollover.KeySet{Keys: keys} }
+
+func besidesOf(sets ...*rollover.KeySet) (b besides) {
+	for _, set := range sets {
+		d := state.New("example.org.")
+		d.KeySet = *set
+		b.views = append(b.views, beside{"other", d})
+	}
+	return b
+}
+
+// P3: the parent is asked for the DS of every view, and for nothing before they
+// agree on whether there is a DS and on its algorithms.
+func TestBesides_Wish(t *testing.T) {
+	const hidden, rumoured, omnipresent, unretentive = rollover.Hidden, rollover.Rumoured, rollover.Omnipresent, rollover.Unretentive
+	ecdsa := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ECDSAP256SHA256, ds) }
+	ed := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ED25519, ds) }
+	for _, c := range []struct {
+		name   string
+		own    *rollover.KeySet
+		others []*rollover.KeySet
+		want   string // IDs
+		remove bool
+		waits  bool
+	}{
+		{"alone", keySet(ecdsa("b", omnipresent), ecdsa("a", rumoured)), nil, "b a", false, false},
+		{"alone, without DNSSEC", keySet(ecdsa("a", unretentive)), nil, "", true, false},
+		{"alone, before the first DS", keySet(ecdsa("a", hidden)), nil, "", false, false},
+		{"the same key", keySet(ecdsa("a", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a", false, false},
+		{"a key each", keySet(ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", rumoured))}, "a b", false, false},
+		{"three views", keySet(ecdsa("c", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", rumoured)), keySet(ecdsa("b", rumoured))}, "a b c", false, false},
+		{"withdrawn here, wanted there", keySet(ecdsa("a", unretentive), ecdsa("b", rumoured)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a b", false, false},
+		{"another algorithm", keySet(ecdsa("a", omnipresent)), []*rollover.KeySet{keySet(ed("b", omnipresent))}, "", false, true},
+		{"one algorithm more", keySet(ecdsa("a", omnipresent), ed("b", rumoured)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "", false, true},
+		{"one that leaves DNSSEC alone", keySet(ecdsa("a", unretentive)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "", false, true},
+		{"one that comes to it alone", keySet(ecdsa("a", hidden)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "", false, true},
+		{"all leave DNSSEC", keySet(ecdsa("a", unretentive)), []*rollover.KeySet{keySet(ecdsa("a", unretentive))}, "", true, false},
+		{"the other has left it later", keySet(ecdsa("a", hidden)), []*rollover.KeySet{keySet(ecdsa("a", unretentive))}, "", true, false},
+	} {
+		w := besidesOf(c.others...).wish(c.own)
+		var ids []string
+		for _, k := range w.keys {
+			ids = append(ids, k.ID)
+		}
+		if got := strings.Join(ids, " "); got != c.want || w.remove != c.remove || (w.waits != "") != c.waits {
+			t.Errorf("%s: asks for %q, remove %t, waits for %q", c.name, got, w.remove, w.waits)
+		}
+	}
+	if w := (besides{lost: errors.New("gone")}).wish(keySet(ecdsa("a", omnipresent))); w.waits == "" || len(w.keys) > 0 {
+		t.Errorf("another view is not known: %+v", w)
+	}
+}
+
+// A DS that another view holds does not keep one from going on, except where the
+// view is to be without any, or without one of that algorithm.
+func TestBesides_Counted(t *testing.T) {
+	const hidden, omnipresent, unretentive = rollover.Hidden, rollover.Omnipresent, rollover.Unretentive
+	ecdsa := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ECDSAP256SHA256, ds) }
+	ed := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ED25519, ds) }
+	for _, c := range []struct {
+		name   string
+		own    *rollover.KeySet
+		others []*rollover.KeySet
+		there  string
+		want   string // that counts
+	}{
+		{"alone", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), nil, "a b", "a b"},
+		{"theirs, that was ours", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a b", "b"},
+		{"theirs no more", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", hidden), ecdsa("b", omnipresent))}, "a b", "a b"},
+		{"theirs, that we want, too", keySet(ecdsa("a", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a", "a"},
+		{"no DS here, and one there", keySet(ecdsa("a", unretentive)), []*rollover.KeySet{keySet(ecdsa("b", omnipresent))}, "b", "b a"},
+		{"none of its algorithm here, and one there", keySet(ecdsa("a", unretentive), ed("c", omnipresent)), []*rollover.KeySet{keySet(ecdsa("b", omnipresent))}, "b c", "b c a"},
+		{"another's of another algorithm", keySet(ecdsa("a", unretentive), ed("c", omnipresent)), []*rollover.KeySet{keySet(ed("b", omnipresent))}, "b c", "b c"},
+		{"gone here and there", keySet(ecdsa("a", unretentive)), []*rollover.KeySet{keySet(ecdsa("b", unretentive))}, "", ""},
+	} {
+		seen := rollover.Observation{Servers: []rollover.Server{{Name: "a.", Keys: strings.Fields(c.there)}, {Name: "b.", Err: "timeout"}}}
+		got := besidesOf(c.others...).counted(seen, c.own)
+		if text := strings.Join(got.Servers[0].Keys, " "); text != c.want || got.Servers[1].Err == "" {
+			t.Errorf("%s: %q counts, want %q", c.name, text, c.want)
+		}
+		if text := strings.Join(seen.Servers[0].Keys, " "); text != c.there {
+			t.Errorf("%s: what was seen has become %q", c.name, text)
+		}
+	}
+}
+
+// What a view waits for on account of others stands in its reasons, and nobody
+// is told to do what it does not ask for.
+func TestBesides_Explain(t *testing.T) {
+	const omnipresent, unretentive = rollover.Omnipresent, rollover.Unretentive
+	ecdsa := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ECDSAP256SHA256, ds) }
+	reason := func(id string, ds, goal rollover.State) rollover.Reason {
+		return rollover.Reason{Key: id, Record: rollover.DS, State: ds, Goal: goal, Waiting: "the parent", Do: "something"}
+	}
+	for _, c := range []struct {
+		name          string
+		own, other    *rollover.KeySet
+		reason        rollover.Reason
+		waiting, does bool // as it was
+	}{
+		{"they agree", keySet(ecdsa("a", rollover.Rumoured)), keySet(ecdsa("b", omnipresent)), reason("a", rollover.Rumoured, omnipresent), true, true},
+		{"the other has none yet", keySet(ecdsa("a", rollover.Rumoured)), keySet(), reason("a", rollover.Rumoured, omnipresent), false, false},
+		{"the other still has one", keySet(ecdsa("a", unretentive)), keySet(ecdsa("a", omnipresent)), reason("a", unretentive, rollover.Hidden), false, false},
+		{"the other wants this one", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), keySet(ecdsa("a", omnipresent)), reason("a", unretentive, rollover.Hidden), false, false},
+		{"it is where it is to be", keySet(ecdsa("a", omnipresent)), keySet(), reason("a", omnipresent, omnipresent), true, false},
+		{"it is not asked for yet", keySet(ecdsa("a", rollover.Hidden)), keySet(ecdsa("a", omnipresent)), reason("a", rollover.Hidden, omnipresent), true, true},
+		{"another record", keySet(ecdsa("a", rollover.Rumoured)), keySet(), rollover.Reason{Key: "a", Record: rollover.DNSKEY, State: rollover.Rumoured, Goal: omnipresent, Waiting: "the parent", Do: "something"}, true, true},
+	} {
+		list := []rollover.Reason{c.reason}
+		besidesOf(c.other).explain(list, c.own)
+		if got := list[0]; (got.Waiting == "the parent") != c.waiting || (got.Do != "") != c.does {
+			t.Errorf("%s: waits for %q, to do %q", c.name, got.Waiting, got.Do)
+		}
+	}
+}
+
+// A key that another view may have in caches is not over, nor is one of which
+// nobody knows.
+func TestBesides_Uses(t *testing.T) {
+	gone := rollover.Key{ID: "gone", Role: policy.KSK}
+	b := besidesOf(keySet(viewsKey("used", policy.ED25519, rollover.Unretentive), gone))
+	for id, want := range map[string]bool{"used": true, "gone": false, "none": false} {
+		if b.uses(id) != want || !(besides{lost: errors.New("gone")}).uses(id) {
+			t.Errorf("%s is in use: %t", id, !want)
+		}
 	}
 }

@@ -174,6 +174,11 @@ func order(ctx context.Context, zone, view string, o Order, do command) (rollove
 func (s *signer) order(ctx context.Context, o Order, do command) (e rollover.Entry, err error) {
 	r := rollover.Order{At: s.clock.now().UTC().Truncate(time.Second), Who: o.Who, Why: o.Why, Override: o.Override}
 	apply := func(d *state.Document) error {
+		if v := s.served.Load(); v != nil {
+			if err := notPast(d, v.signed.Serial); err != nil {
+				return err
+			}
+		}
 		if err := s.inform(&r, d); err != nil {
 			return err
 		}
@@ -226,7 +231,8 @@ func (s *signer) inform(r *rollover.Order, d *state.Document) error {
 		return ErrNotReady
 	}
 	r.Policy = l.policy
-	r.Facts = rollover.Facts{Complete: completeSince(d), Parent: l.seen}
+	r.Facts = l.facts
+	r.Facts.Complete = completeSince(d)
 	if s.watch.active() {
 		r.Facts.Parent = l.besides.counted(s.watch.sight(r.At).seen, &d.KeySet)
 	}

@@ -259,6 +259,71 @@ func TestController_UnknownZones(t *testing.T) {
 	})
 }
 
+// A document of the past takes no orders: a pass refuses it, and a key that it
+// knows nothing of could be the one that signs.
+func TestOrder_NotOnAStateOfThePast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		s, ksk := p.delegated(t, r)
+		name := s.docs.name
+		past, _, err := p.store.Load(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.source.set(strings.Replace(testZone, "192.0.2.2", "192.0.2.7", 1))
+		if err := s.Sign(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.loop.stop()
+		_, rev, err := p.store.Load(t.Context(), name)
+		if err == nil {
+			_, err = p.store.Swap(t.Context(), name, rev, past)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, do := range map[string]command{
+			"roll":   rollKSK,
+			"hold":   (*rollover.KeySet).HoldAll,
+			"remove": func(k *rollover.KeySet, o rollover.Order) (rollover.Entry, error) { return k.Remove(o, ksk) },
+		} {
+			if _, err := s.order(t.Context(), byTest, do); !errors.Is(err, errOldState) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if now, _, _ := p.store.Load(t.Context(), name); string(now) != string(past) {
+			t.Error("an order has changed it")
+		}
+	})
+}
+
+// While nothing moves, a refusal names no moment at which it would be otherwise.
+func TestOrder_KnowsWhatFreezesKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		s, old := p.delegated(t, r)
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, "rolling", 3*day, func() bool { return p.of(policy.KSK) != old && !p.state().KeySet.Key(old).Retired.IsZero() })
+		remove := func(k *rollover.KeySet, o rollover.Order) (rollover.Entry, error) { return k.Remove(o, old) }
+		for _, frozen := range []bool{false, true} {
+			if frozen {
+				p.jump.Store(int64(2 * time.Hour))
+				if err := s.Sign(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := s.order(t.Context(), byTest, remove)
+			var no *rollover.Refusal
+			if !errors.As(err, &no) || no.Earliest.IsZero() != frozen {
+				t.Errorf("frozen %v: %+v", frozen, err)
+			}
+		}
+		s.loop.stop()
+	})
+}
+
 // Each command with a store that fails: not done, and done but not told. Both
 // times it is done, once.
 func TestOrder_StoreFails(t *testing.T) {

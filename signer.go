@@ -413,16 +413,17 @@ func (s *signer) previous(m moment) *version {
 // checkHistory refuses a document that is older than what was published: it was
 // restored from a backup, and its serials and keys are those of the past.
 func (s *signer) checkHistory(doc *state.Document) error {
-	last, claimed := doc.Last()
-	known := uint32(0)
-	switch v := s.served.Load(); {
-	case v != nil:
-		known = v.signed.Serial
-	case s.lastGood() != nil:
-		known = s.good.Serial
-	default:
-		return nil
+	if v := s.served.Load(); v != nil {
+		return notPast(doc, v.signed.Serial)
+	} else if s.lastGood() != nil {
+		return notPast(doc, s.good.Serial)
 	}
+	return nil
+}
+
+// notPast refuses a document that does not know of a serial that was published.
+func notPast(doc *state.Document, known uint32) error {
+	last, claimed := doc.Last()
 	if !claimed || sign.SerialAfter(known, last.Serial) {
 		return fmt.Errorf("%w: %w: it knows of serial %d at most, and %d has been published: "+
 			"put back the right document, or, if it is lost, remove the last good copy of the zone too", errStore, errOldState, last.Serial, known)

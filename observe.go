@@ -152,8 +152,16 @@ func (w *watch) sight(now time.Time) (v sighting) {
 		v.freeze, v.until = "the zone's servers have not all told since the start which keys they show", patience
 	case w.active() && !w.answered && w.old:
 		v.unsure = "no server of the parent has answered since the start" + because(w.lost)
+	case w.active() && overdue(w.seen, now):
+		v.unsure = "the last look at the parent, of " + w.seen.At.UTC().Format(time.RFC3339) + ", is too long ago"
 	}
 	return v
+}
+
+// overdue reports whether the look that was to follow one has not come: the
+// process stood still, or many others wait for theirs.
+func overdue(o rollover.Observation, now time.Time) bool {
+	return !o.Next.IsZero() && now.After(o.Next.Add(min(lookDeadline, o.Next.Sub(o.At))))
 }
 
 func because(why string) string {
@@ -263,7 +271,7 @@ func (w *watch) take(raw parent.Look, err error) (next time.Time) {
 	if err == nil {
 		w.raw = raw
 	}
-	keys, wake := w.keys, changed || first || w.waits != ""
+	keys, wake := w.keys, changed || first || w.waits != "" || overdue(before, now)
 	resolvers := w.newResolvers(raw)
 	w.mu.Unlock()
 	w.report(before, seen, keys, err)

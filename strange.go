@@ -2,8 +2,6 @@ package autosign
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -166,8 +164,7 @@ func plainDigest(rdata []byte) string {
 	if len(plain) > 1 {
 		plain[1] &^= byte(key.FlagRevoke)
 	}
-	sum := sha256.Sum256(plain)
-	return hex.EncodeToString(sum[:])
+	return digestOf(plain)
 }
 
 // knownBeside reports whether a key belongs to the zone in another view.

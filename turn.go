@@ -69,6 +69,12 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 		noteComplete(d, w.since)
 	}
 	t.facts = facts(d, w)
+	if !sameParent(t.policy, w.policy) {
+		t.facts.Parent = rollover.Observation{}
+		if !t.policy.NoParent {
+			t.facts.Unsure = "the parent of the policy in force, which is another one here"
+		}
+	}
 	if zskOnly(d) {
 		if !frozen {
 			forget(d, t.policy.PurgeKeys, w.now)
@@ -160,6 +166,11 @@ func digestOfPolicy(p policy.Policy) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// sameParent reports whether two policies have a parent of the same kind.
+func sameParent(a, b policy.Policy) bool {
+	return a.NoParent == b.NoParent && a.ParentLocal == b.ParentLocal
+}
+
 // asKeysAre fills in what an operator has left open: algorithm, scheme and the
 // length of RSA keys are those of the keys in service.
 func asKeysAre(p policy.Policy, s *rollover.KeySet) policy.Policy {
@@ -192,21 +203,11 @@ func asKeysAre(p policy.Policy, s *rollover.KeySet) policy.Policy {
 	}
 	for i := range s.Keys {
 		k := &s.Keys[i]
-		if bits := bitsOf(&p, k.Role); k.InService() && k.Algorithm == p.Algorithm && *bits == 0 && p.Algorithm.RSA() {
+		if _, bits := p.OfRole(k.Role); k.InService() && k.Algorithm == p.Algorithm && *bits == 0 && p.Algorithm.RSA() {
 			*bits = k.Bits
 		}
 	}
 	return p
-}
-
-func bitsOf(p *policy.Policy, r policy.Role) *int {
-	switch r {
-	case policy.KSK:
-		return &p.KSKBits
-	case policy.ZSK:
-		return &p.ZSKBits
-	}
-	return &p.CSKBits
 }
 
 // complete adds to a document what only the key store knows, and drops spares

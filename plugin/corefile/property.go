@@ -22,9 +22,9 @@ var properties = map[string]reader{
 		func(p *policy.Policy) *bool { return &p.AlgorithmGiven }),
 	"scheme": given(parsed(policy.ParseScheme, func(p *policy.Policy) *policy.Scheme { return &p.Scheme }),
 		func(p *policy.Policy) *bool { return &p.SchemeGiven }),
-	"ksk":       role(func(p *policy.Policy) (*time.Duration, *int) { return &p.KSKLifetime, &p.KSKBits }),
-	"zsk":       role(func(p *policy.Policy) (*time.Duration, *int) { return &p.ZSKLifetime, &p.ZSKBits }),
-	"csk":       role(func(p *policy.Policy) (*time.Duration, *int) { return &p.CSKLifetime, &p.CSKBits }),
+	"ksk":       role(policy.KSK),
+	"zsk":       role(policy.ZSK),
+	"csk":       role(policy.CSK),
 	"insecure":  parsed(onOff, func(p *policy.Policy) *bool { return &p.Insecure }),
 	"automatic": parsed(onOff, func(p *policy.Policy) *bool { return &p.Automatic }),
 
@@ -98,9 +98,9 @@ func given(read reader, field func(*policy.Policy) *bool) reader {
 }
 
 // role reads "lifetime unlimited|DURATION", "bits N", or both in any order.
-func role(fields func(*policy.Policy) (*time.Duration, *int)) reader {
+func role(r policy.Role) reader {
 	return func(o *Options, args []string) error {
-		life, bits := fields(&o.Policy)
+		life, bits := o.Policy.OfRole(r)
 		l, b := *life, *bits
 		err := words(args, map[string]func(string) error{
 			"lifetime": func(s string) (err error) { l, err = lifetime(s); return err },

@@ -89,27 +89,25 @@ func (d Denial) String() string {
 
 // Bits returns the RSA modulus length of new keys of a role; 0 for other algorithms.
 func (p Policy) Bits(r Role) int {
-	switch r {
-	case KSK:
-		return p.KSKBits
-	case ZSK:
-		return p.ZSKBits
-	default:
-		return p.CSKBits
-	}
+	_, bits := p.OfRole(r)
+	return *bits
 }
 
 // Lifetime returns how long keys of a role are in service; 0 is unlimited.
 func (p Policy) Lifetime(r Role) time.Duration {
+	lifetime, _ := p.OfRole(r)
+	return *lifetime
+}
+
+// OfRole returns where a policy has what it says of the keys of a role.
+func (p *Policy) OfRole(r Role) (lifetime *time.Duration, bits *int) {
 	switch r {
 	case KSK:
-		return p.KSKLifetime
+		return &p.KSKLifetime, &p.KSKBits
 	case ZSK:
-		return p.ZSKLifetime
-	case CSK:
-		return p.CSKLifetime
+		return &p.ZSKLifetime, &p.ZSKBits
 	}
-	return 0
+	return &p.CSKLifetime, &p.CSKBits
 }
 
 // Roles returns the roles that a zone's keys need together under the scheme.

@@ -233,7 +233,7 @@ func (s *signer) inform(r *rollover.Order, d *state.Document) error {
 	r.Policy = l.policy
 	r.Facts = l.facts
 	r.Facts.Complete = completeSince(d)
-	if s.watch.active() {
+	if s.watch.active() && sameParent(l.policy, s.policy) {
 		r.Facts.Parent = l.besides.counted(s.watch.sight(r.At).seen, &d.KeySet)
 	}
 	return nil

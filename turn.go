@@ -72,7 +72,7 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 	if !sameParent(t.policy, w.policy) {
 		t.facts.Parent = rollover.Observation{}
 		if !t.policy.NoParent {
-			t.facts.Unsure = "the parent of the policy in force, which is another one here"
+			t.facts.Unsure = "the parent of the policy in force is not looked at here"
 		}
 	}
 	if zskOnly(d) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/state"
 )
 
@@ -58,6 +59,35 @@ func TestTurn_TheSaltComesIn(t *testing.T) {
 		d := state.New("example.org.")
 		if _, err := turn(d, w); err != nil || string(d.Salt) != "\x07\x07\x07" {
 			t.Errorf("salt %x, %v", d.Salt, err)
+		}
+	}
+}
+
+// What is known of a parent counts for the policy that has that parent. Where a
+// newer configuration has set another one, nobody here looks at it.
+func TestTurn_TheParentOfThePolicyInForce(t *testing.T) {
+	now := time.Date(2030, 1, 10, 12, 0, 0, 0, time.UTC)
+	outside, none, local := policy.Default(), policy.Default(), policy.Default()
+	none.NoParent, local.ParentLocal = true, true
+	seen := sighting{seen: rollover.Observation{At: now, Zone: "org.", Servers: []rollover.Server{{Name: "a."}}}}
+	for _, c := range []struct {
+		name           string
+		inForce, here  policy.Policy
+		unsure, counts bool
+	}{
+		{"the same", outside, outside, false, true},
+		{"none here", outside, none, true, false},
+		{"local here", outside, local, true, false},
+		{"local in force", local, outside, true, false},
+		{"none in force", none, outside, false, false},
+	} {
+		d := state.New("example.org.")
+		if _, err := turn(d, outlook{policy: c.inForce, asOf: now, now: now, listed: true}); err != nil {
+			t.Fatal(err)
+		}
+		tt, err := turn(d, outlook{policy: c.here, asOf: now.Add(-time.Hour), now: now, listed: true, parent: seen})
+		if err != nil || (tt.facts.Unsure != "") != c.unsure || (tt.facts.Parent.Zone != "") != c.counts {
+			t.Errorf("%s: unsure %q, seen %+v, %v", c.name, tt.facts.Unsure, tt.facts.Parent, err)
 		}
 	}
 }

@@ -156,6 +156,10 @@ func (s *signer) checkBehind(from, next *version, verified int) {
 	}
 	ctx, cancel := context.WithCancel(s.loop.ctx)
 	s.behind = cancel
+	v := &verdict{good: from, bad: next}
+	s.mu.Lock()
+	s.judging = v
+	s.mu.Unlock()
 	s.checks.Go(func() {
 		defer cancel()
 		p := &patient{ctx: ctx, skip: verified}
@@ -164,12 +168,23 @@ func (s *signer) checkBehind(from, next *version, verified int) {
 		_, err := verify.Zone(s.origin, records(next.signed.SignedRecords()), o)
 		if ctx.Err() == nil {
 			next.sound.Store(err == nil)
-			s.mu.Lock()
-			s.verdict = &verdict{err: refusal(err), good: from, bad: next}
-			s.mu.Unlock()
-			s.loop.ask(s)
+			s.conclude(v, refusal(err))
 		}
 	})
+}
+
+// conclude hands a verdict to the next pass, unless another version is being
+// judged meanwhile: that one holds all that is served.
+func (s *signer) conclude(v *verdict, err error) {
+	s.mu.Lock()
+	current := v == s.judging
+	if current {
+		v.err, s.verdict = err, v
+	}
+	s.mu.Unlock()
+	if current {
+		s.loop.ask(s)
+	}
 }
 
 // verdict is what verification behind the swap found.
@@ -185,11 +200,14 @@ func (s *signer) takeVerdict() *verdict {
 	s.mu.Lock()
 	v := s.verdict
 	s.verdict = nil
+	current := v == s.judging
 	s.mu.Unlock()
 	if v == nil {
 		return nil
 	}
-	s.behind = nil
+	if current {
+		s.behind = nil
+	}
 	if v.err == nil {
 		s.faults = 0
 		return nil

@@ -181,6 +181,29 @@ func TestP9_FaultFoundAfterAReload(t *testing.T) {
 	})
 }
 
+// P9: a verification that was called off when it was over already says nothing any
+// more of a version that has taken the place of its own.
+func TestP9_VerdictOfAnOlderVersion(t *testing.T) {
+	s := newPlace(t).signer()
+	older, newer := &verdict{bad: &version{signed: &zone.Signed{}}}, &verdict{bad: &version{signed: &zone.Signed{}}}
+	calledOff := false
+	s.judging, s.behind = newer, func() { calledOff = true }
+	s.conclude(older, errRefused)
+	if v := s.takeVerdict(); v != nil || s.behind == nil || s.faults != 0 {
+		t.Errorf("the older verdict counts: %+v, %d faults", v, s.faults)
+	}
+	s.conclude(newer, errRefused)
+	s.conclude(older, nil)
+	if v := s.takeVerdict(); v != newer || s.behind != nil || calledOff {
+		t.Errorf("%+v, want the newer verdict", v)
+	}
+	s.conclude(newer, errRefused) // and the next version is being judged before that is taken
+	s.judging, s.behind = older, func() {}
+	if v := s.takeVerdict(); v != newer || s.behind == nil {
+		t.Error("the verification under way cannot be called off any more")
+	}
+}
+
 func TestChangedNames_FindsAll(t *testing.T) {
 	for _, denial := range []policy.Denial{{}, {NSEC3: true}, {NSEC3: true, OptOut: true}} {
 		p := newPlace(t)

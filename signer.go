@@ -78,6 +78,7 @@ type signer struct {
 	notify  []*notifier
 	waiting []chan error
 	verdict *verdict
+	judging *verdict // of the verification that is under way, or was the last
 
 	// The pass's.
 	seen      source.Generation // the state of the source that was last looked at

@@ -36,7 +36,7 @@ func (st *step) want() bool {
 
 // wantNone leaves DNSSEC: first no DS, then, when no cache has one, nothing.
 func (st *step) wantNone() (changed bool) {
-	gone := true
+	gone := st.set.Hold == nil // there is no way back from what follows
 	for i := range st.set.Keys {
 		k := &st.set.Keys[i]
 		changed = k.setGoal(DS, Hidden) || changed

@@ -71,8 +71,8 @@ func (st *step) employ(c *Candidate, old []string, emergency bool, why string) {
 	k.Retire = time.Time{}
 	k.Emergency = emergency
 	for _, id := range old {
-		if o := st.set.Key(id); shareDuty(o.Role, k.Role) {
-			k.Predecessors = append(k.Predecessors, id)
+		if o := st.set.Key(id); shareDuty(o.Role, k.Role) && !slices.Contains(k.Predecessors, id) {
+			k.Predecessors = append(slices.Clip(k.Predecessors), id) // Clone shares them
 		}
 	}
 	st.tell(k.ID, "key", from, "in service", why)

@@ -293,8 +293,8 @@ func (st *step) forget() {
 			st.tell(k.ID, "key", "retired", "removed", "nothing of it is left in any cache")
 		}
 	}
-	if st.p.PurgeKeys <= 0 || st.f.Complete.IsZero() && st.set.Signed() {
-		return
+	if st.p.PurgeKeys <= 0 || st.f.Complete.IsZero() && st.set.Signed() || st.set.Hold != nil || st.strangers() {
+		return // what is forgotten cannot be had back
 	}
 	st.set.Keys = slices.DeleteFunc(st.set.Keys, func(k Key) bool {
 		purge := !k.Removed.IsZero() && !k.Removed.Add(st.p.PurgeKeys).After(st.now)

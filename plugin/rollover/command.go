@@ -209,7 +209,7 @@ func (s *KeySet) unexpectedDS(o Order, k *Key, gone bool) *Refusal {
 	case gone || shown:
 		return nil
 	case k.Records[DS].Goal == Omnipresent:
-		r := &Refusal{Override: true, Why: "the parent is not to have this DS yet: " +
+		r := &Refusal{Why: "the parent is not to have this DS yet: " +
 			"the zone still waits for the key to be in every cache"}
 		if st := k.Records[DNSKEY]; st.State == Rumoured && !st.Pending {
 			r.Earliest = newTiming(o.At, &o.Policy, s).shown(k, DNSKEY, &o.Facts)

@@ -24,8 +24,10 @@ func (k *Key) DNSKEYOnly() bool {
 }
 
 // ScheduleDeletion has the retirement of a key begin at a moment, or as soon as
-// it can be after that: its removal waits for the rules. A zero moment takes the
-// schedule back.
+// it can be after that: its removal waits for the rules. The last ZSK is rolled
+// then: it does not retire before another takes its place. The last KSK or CSK is
+// refused, since a roll of it needs the parent. A zero moment takes the schedule
+// back.
 func (s *KeySet) ScheduleDeletion(o Order, id string, at time.Time) (Entry, error) {
 	e := o.entry("schedule deletion", id)
 	k := s.Key(id)
@@ -78,7 +80,7 @@ func (s *KeySet) deletable(k *Key, at time.Time, p policy.Policy) *Refusal {
 		return &Refusal{Why: "no other KSK or CSK with its private key here would remain to sign the DNSKEY set: " +
 			"roll the key instead, which makes a successor first and retires this one"}
 	case k.DNSKEYOnly(), slices.Contains(p.Roles(), k.Role):
-		return nil // nothing depends on it, or a successor is made
+		return nil // nothing depends on it, or it retires only when there is a successor
 	case s.covered(k, at):
 		return nil
 	}

@@ -25,7 +25,7 @@ func TestScheduleDeletion_R22(t *testing.T) {
 		key  string
 		want string // empty: accepted
 	}{
-		{"a ZSK: its successor is made", split(), "zsk", ""},
+		{"the only ZSK: it stays until its successor is made", split(), "zsk", ""},
 		{"a ZSK beside another", split(zsk2), "zsk", ""},
 		{"the only KSK", split(), "ksk", "no other KSK"},
 		{"a KSK beside another", split(ksk2), "ksk", ""},
@@ -56,6 +56,26 @@ func TestScheduleDeletion_R22(t *testing.T) {
 		again(t, c.name, &after, command)
 		if _, err := after.ScheduleDeletion(order(), c.key, time.Time{}); err != nil || !reflect.DeepEqual(after, c.set) {
 			t.Errorf("%s: taken back: %v, %+v", c.name, err, after)
+		}
+	}
+}
+
+// R22: the last key of its type stays until there is another, however late.
+func TestScheduleDeletion_R22_LastZSKWaitsForItsSuccessor(t *testing.T) {
+	s := split()
+	if _, err := s.ScheduleDeletion(order(), "zsk", noon.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	f := Facts{Served: noon, Complete: noon}
+	for range 3 {
+		now := noon.Add(30 * 24 * time.Hour)
+		plan := Step(now, policy.Default(), f, s)
+		successor := plan.KeySet.has(func(k *Key) bool { return k.ID != "zsk" && k.Role == policy.ZSK && k.InService() })
+		if going := !plan.KeySet.Key("zsk").InService(); going != successor || successor != (len(f.Pool) > 0) {
+			t.Fatalf("with %d keys at hand: the ZSK goes: %t, has a successor: %t", len(f.Pool), going, successor)
+		}
+		if len(plan.Make) > 0 {
+			f.Pool = []Candidate{{ID: "made", Role: policy.ZSK, Algorithm: plan.Make[0].Algorithm, Bits: plan.Make[0].Bits}}
 		}
 	}
 }

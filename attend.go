@@ -33,8 +33,8 @@ type prospect struct {
 	facts rollover.Facts
 	keys  map[string]key.Key // by ID
 
-	besides besides
-	beside  map[string]key.Key // of other views, by ID
+	others otherViews
+	theirs map[string]key.Key // of other views, by ID
 }
 
 // attend has the zone's parent looked at, and told, through o.
@@ -58,7 +58,7 @@ func (s *signer) parentSight(now time.Time) sighting {
 		if l := s.life.Load(); l != nil {
 			set = l.doc.KeySet
 		}
-		v := s.localSight(withBeside(s.publicKeys(&set), s.publicBeside()), now)
+		v := s.localSight(withOthers(s.publicKeys(&set), s.othersKeys()), now)
 		doubt := s.watch.sight(now)
 		v.freeze, v.until = doubt.freeze, doubt.until
 		return v
@@ -88,9 +88,9 @@ func (s *signer) publicKeys(set *rollover.KeySet) map[string]key.Key {
 // at the parent, what the parent is told, and what a parent in this process has.
 // The document is stored.
 func (s *signer) follow(doc *state.Document, seen rollover.Observation) {
-	w := s.box.besides.wish(&doc.KeySet)
-	keys, beside := s.publicKeys(&doc.KeySet), s.publicBeside()
-	e := expectation{set: doc.KeySet, keys: keys, beside: beside, hosts: s.hosts()}
+	w := s.box.others.wish(&doc.KeySet)
+	keys, theirs := s.publicKeys(&doc.KeySet), s.othersKeys()
+	e := expectation{set: doc.KeySet, keys: keys, theirs: theirs, hosts: s.hosts()}
 	for _, t := range doc.UsedTags {
 		e.digests = append(e.digests, t.PublicDigest)
 	}
@@ -98,7 +98,7 @@ func (s *signer) follow(doc *state.Document, seen rollover.Observation) {
 	if v := s.served.Load(); v != nil && v.shape == shapeOf(doc) && w.waits == "" {
 		s.herald.serve(&doc.KeySet, v.since)
 	}
-	s.want(&doc.KeySet, w, withBeside(keys, beside))
+	s.want(&doc.KeySet, w, withOthers(keys, theirs))
 	s.awaitLocal(waitsFor(&doc.KeySet))
 	s.remind(&doc.KeySet, w)
 	if !s.policy.NoParent {
@@ -125,9 +125,9 @@ func (s *signer) awaitLocal(waits string) {
 	s.loop.hasten(s, workParent, s.localNext)
 }
 
-// withBeside returns the keys of a view with those of the others.
-func withBeside(own, beside map[string]key.Key) map[string]key.Key {
-	all := maps.Clone(beside)
+// withOthers returns the keys of a view with those of the others.
+func withOthers(own, theirs map[string]key.Key) map[string]key.Key {
+	all := maps.Clone(theirs)
 	maps.Copy(all, own)
 	return all
 }

@@ -308,7 +308,7 @@ func (s *signer) safeToMake(roles []policy.Role, said delegation) error {
 // writeDS puts the DS records that the parent is to have beside the keys. Before
 // the first of them belong into the parent zone, they are those to come.
 func (s *signer) writeDS(ctx context.Context, doc *state.Document) {
-	w := s.box.besides.wish(&doc.KeySet)
+	w := s.box.others.wish(&doc.KeySet)
 	if w.waits != "" {
 		return
 	}

@@ -234,7 +234,7 @@ func (s *signer) inform(r *rollover.Order, d *state.Document) error {
 	r.Facts = l.facts
 	r.Facts.Complete = completeSince(d)
 	if s.watch.active() && sameParent(l.policy, s.policy) {
-		r.Facts.Parent = l.besides.counted(s.watch.sight(r.At).seen, &d.KeySet)
+		r.Facts.Parent = l.others.counted(s.watch.sight(r.At).seen, &d.KeySet)
 	}
 	return nil
 }

@@ -103,9 +103,9 @@ func (d documents) change(ctx context.Context, f func(*state.Document) error) (*
 	return nil, fmt.Errorf("%w: %s: changed by others %d times in a row: %w", errStore, d.name, maxSwaps, store.ErrConflict)
 }
 
-// beside returns the other documents of the zone: those of its other views, which
+// others returns the other documents of the zone: those of its other views, which
 // have the key store and the parent in common with it.
-func (d documents) beside(ctx context.Context) (list []beside, err error) {
+func (d documents) others(ctx context.Context) (list []otherView, err error) {
 	names, err := d.store.List(ctx, store.Name(d.zone, ""))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errStore, err)
@@ -122,13 +122,13 @@ func (d documents) beside(ctx context.Context) (list []beside, err error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, beside{name, doc})
+		list = append(list, otherView{name, doc})
 	}
 	return list, nil
 }
 
-// namedBeside reports whether another document of the zone names a key.
-func (d documents) namedBeside(ctx context.Context, id string) (bool, error) {
-	list, err := d.beside(ctx)
-	return slices.ContainsFunc(list, func(o beside) bool { return o.doc.Names(id) }), err
+// namedByOthers reports whether another document of the zone names a key.
+func (d documents) namedByOthers(ctx context.Context, id string) (bool, error) {
+	list, err := d.others(ctx)
+	return slices.ContainsFunc(list, func(o otherView) bool { return o.doc.Names(id) }), err
 }

@@ -94,7 +94,7 @@ func (s *signer) status() (st Status, ok bool) {
 	var reasons []rollover.Reason
 	if !zskOnly(l.doc) { // whose keys do what they are told elsewhere
 		reasons = rollover.Step(l.at, l.policy, f, l.doc.KeySet).Reasons // again, for the next look
-		l.besides.explain(reasons, &l.doc.KeySet)
+		l.others.explain(reasons, &l.doc.KeySet)
 	}
 	for i := range l.doc.KeySet.Keys {
 		k := l.doc.KeySet.Keys[i]
@@ -128,11 +128,11 @@ func delegationOf(origin []byte, l *life, seen rollover.Observation) Delegation 
 	for _, v := range seen.Servers {
 		d.Servers = append(d.Servers, ServerStatus{v.Name, slices.Clone(v.Keys), v.Err})
 	}
-	w := l.besides.wish(&l.doc.KeySet)
+	w := l.others.wish(&l.doc.KeySet)
 	if w.waits != "" {
 		return d
 	}
-	all := withBeside(l.keys, l.beside)
+	all := withOthers(l.keys, l.theirs)
 	note := func(list []DSStatus, k *rollover.Key) []DSStatus {
 		public, known := all[k.ID]
 		if !known {

@@ -258,7 +258,7 @@ func (s *signer) mustServe(t *testing.T) *zone.Signed {
 	if v == nil {
 		t.Fatal("nothing is served")
 	}
-	o := verify.Options{Now: s.clock.now(), Announced: v.announced, Beside: v.beside, ZSKOnly: v.signed.DNSKEYSigs != nil, Unsigned: v.signed.Unsigned}
+	o := verify.Options{Now: s.clock.now(), Announced: v.announced, Beside: v.theirs, ZSKOnly: v.signed.DNSKEYSigs != nil, Unsigned: v.signed.Unsigned}
 	if _, err := verify.Zone(s.origin, records(v.signed.SignedRecords()), o); err != nil {
 		t.Fatalf("what is served is not valid: %v", err)
 	}

@@ -35,7 +35,7 @@ const whole = -1
 // signatures were verified where the others are to follow behind the swap, or whole.
 func (s *signer) judgeVersion(ctx context.Context, from, next *version, m moment) (rest int, err error) {
 	c := &checker{ctx: ctx, crew: s.crew, workers: s.policy.Workers, deadline: time.Now().Add(verifyBudget)}
-	o := verify.Options{Now: m.now, Announced: next.announced, Beside: next.beside, ZSKOnly: next.signed.DNSKEYSigs != nil,
+	o := verify.Options{Now: m.now, Announced: next.announced, Beside: next.theirs, ZSKOnly: next.signed.DNSKEYSigs != nil,
 		Unsigned: next.signed.Unsigned, Signatures: c.check}
 	if from != nil && from.signed.Unsigned == next.signed.Unsigned {
 		limit := max(next.signed.Stats().Names/smallChange, 1000)
@@ -163,7 +163,7 @@ func (s *signer) checkBehind(from, next *version, verified int) {
 	s.checks.Go(func() {
 		defer cancel()
 		p := &patient{ctx: ctx, skip: verified}
-		o := verify.Options{Now: next.made, Announced: next.announced, Beside: next.beside, ZSKOnly: next.signed.DNSKEYSigs != nil,
+		o := verify.Options{Now: next.made, Announced: next.announced, Beside: next.theirs, ZSKOnly: next.signed.DNSKEYSigs != nil,
 			Unsigned: next.signed.Unsigned, Signatures: p.check}
 		_, err := verify.Zone(s.origin, records(next.signed.SignedRecords()), o)
 		if ctx.Err() == nil {

@@ -29,7 +29,7 @@ type ring struct {
 	gens          []sign.Generation
 	dnskeySigners []int // in keys
 	cds, cdnskey  [][]byte
-	beside        [][]byte // DNSKEY RDATA of keys of other views that these name
+	theirs        [][]byte // DNSKEY RDATA of keys of other views that these name
 	zskOnly       bool
 	unsigned      bool   // the zone has left DNSSEC: there are no keys
 	shape         string // of the document that it was made of
@@ -54,7 +54,7 @@ type keyBox struct {
 	known []keystore.Entry         // what was listed last
 	away  error                    // why the key store could not be asked this time
 
-	besides besides // the zone's other views, which have the key store in common
+	others otherViews // the zone's other views, which have the key store in common
 }
 
 // list returns the zone's keys, with roles that fit the scheme. While the key
@@ -169,7 +169,7 @@ func (b *keyBox) build(ctx context.Context, doc *state.Document, p policy.Policy
 		})
 	}
 	if p.CDS && !p.NoParent && !r.zskOnly {
-		return r, r.request(b.besides.wish(&doc.KeySet), &doc.KeySet, origin, entries)
+		return r, r.request(b.others.wish(&doc.KeySet), &doc.KeySet, origin, entries)
 	}
 	return r, nil
 }
@@ -217,7 +217,7 @@ func (r *ring) request(w wish, own *rollover.KeySet, origin []byte, entries []ke
 	for _, k := range w.keys {
 		e, err := find(entries, &k)
 		if err != nil && !slices.Contains(own.Delegated(), k.ID) {
-			r.cds, r.cdnskey, r.beside = nil, nil, nil // another view's: nothing is asked for without it
+			r.cds, r.cdnskey, r.theirs = nil, nil, nil // another view's: nothing is asked for without it
 			return nil
 		}
 		if err != nil {
@@ -230,7 +230,7 @@ func (r *ring) request(w wish, own *rollover.KeySet, origin []byte, entries []ke
 		}
 		r.cds, r.cdnskey = append(r.cds, cds), append(r.cdnskey, public.CDNSKEY())
 		if !slices.Contains(own.Published(), k.ID) {
-			r.beside = append(r.beside, public.DNSKEY())
+			r.theirs = append(r.theirs, public.DNSKEY())
 		}
 	}
 	return nil

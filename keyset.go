@@ -98,7 +98,7 @@ func (s *signer) storeTurn(ctx context.Context, m moment) (doc *state.Document, 
 // outlook gathers what is known at a moment.
 func (s *signer) outlook(m moment) outlook {
 	w := outlook{policy: s.policy, asOf: s.asOf, entries: s.box.known, listed: s.box.away == nil, now: m.key,
-		parent: s.parentSight(m.key), besides: s.box.besides, salt: make([]byte, 255)}
+		parent: s.parentSight(m.key), others: s.box.others, salt: make([]byte, 255)}
 	rand.Read(w.salt) // never fails
 	if m.frozen.IsZero() {
 		w.jump = m.jump
@@ -122,7 +122,7 @@ func (s *signer) outlook(m moment) outlook {
 func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
 	f := t.facts
 	before := s.life.Swap(&life{at: m.key, doc: clone(doc), policy: t.policy, plan: t.plan, freeze: f.Freeze,
-		prospect: prospect{seen: f.Parent, facts: f, keys: s.publicKeys(&doc.KeySet), besides: s.box.besides, beside: s.publicBeside()}})
+		prospect: prospect{seen: f.Parent, facts: f, keys: s.publicKeys(&doc.KeySet), others: s.box.others, theirs: s.othersKeys()}})
 	switch was := before != nil && before.freeze != ""; {
 	case t.frozen && !was:
 		s.tell(event.Event{Kind: event.Frozen, Why: f.Freeze, Next: f.Until})
@@ -141,7 +141,7 @@ func (s *signer) noteLife(doc *state.Document, t turned, m moment) {
 	metrics.Roll(s.zone, s.view, gauges(t.plan, f.Freeze != "" || doc.KeySet.Hold != nil))
 	s.tellWaits(t.plan)
 	s.follow(doc, f.Parent)
-	s.tellBeside(before, &doc.KeySet)
+	s.tellOthers(before, &doc.KeySet)
 }
 
 // gauges returns what metrics show of a plan.
@@ -313,7 +313,7 @@ func (s *signer) destroyDoomed(ctx context.Context, doc *state.Document) (*state
 // reports whether it is none of ours any more. Another view of the zone may have
 // it: then the files stay, as they do when nobody can tell.
 func (s *signer) discard(ctx context.Context, id string) bool {
-	named, err := s.docs.namedBeside(ctx, id)
+	named, err := s.docs.namedByOthers(ctx, id)
 	if err != nil {
 		s.warnOnce(fmt.Sprintf("key %s is no longer used, and is not destroyed yet: %v", id, err))
 		s.again = sooner(s.again, s.clock.now().Add(keysRetry))

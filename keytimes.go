@@ -26,7 +26,7 @@ func (s *signer) noteTimes(ctx context.Context, doc *state.Document, m moment) {
 		if err != nil || e.PublicOnly || k.Foreign {
 			continue
 		}
-		t := timesOf(k, e, s.box.besides.uses(k.ID), m.key)
+		t := timesOf(k, e, s.box.others.uses(k.ID), m.key)
 		if t == e.Timing {
 			continue
 		}

@@ -51,7 +51,7 @@ type watch struct {
 
 	mu       sync.Mutex
 	keys     map[string]key.Key // of the key set, by ID, without the revoke bit
-	beside   map[string]key.Key // of other views
+	theirs   map[string]key.Key // of other views
 	digests  map[string]bool    // of all keys that the state knows or knew
 	waits    string             // what the parent is to do, in a word that changes with it
 	tries    int                // looks since that changed
@@ -175,7 +175,7 @@ func because(why string) string {
 type expectation struct {
 	set     rollover.KeySet
 	keys    map[string]key.Key // by ID
-	beside  map[string]key.Key // of other views, by ID
+	theirs  map[string]key.Key // of other views, by ID
 	digests []string           // of keys that are or were in the zone, beside those of the set
 	hosts   []parent.Host      // servers that the zone's own records name; none: they are not known
 }
@@ -183,7 +183,7 @@ type expectation struct {
 // expect takes in what is waited for, and has a look made soon if that changed.
 func (w *watch) expect(e expectation) {
 	w.mu.Lock()
-	w.keys, w.beside, w.hosts = e.keys, e.beside, e.hosts
+	w.keys, w.theirs, w.hosts = e.keys, e.theirs, e.hosts
 	w.digests = map[string]bool{}
 	for _, d := range e.digests {
 		w.digests[d] = true
@@ -305,7 +305,7 @@ func (w *watch) observation(raw parent.Look, err error, now time.Time) (o rollov
 			out.Err = s.Err.Error()
 		}
 		for _, d := range s.DS {
-			if id := cmp.Or(ownerOf(d, w.keys, w.origin), ownerOf(d, w.beside, w.origin)); id == "" {
+			if id := cmp.Or(ownerOf(d, w.keys, w.origin), ownerOf(d, w.theirs, w.origin)); id == "" {
 				o.Unknown = append(o.Unknown, d.KeyTag)
 			} else if !slices.Contains(out.Keys, id) {
 				out.Keys = append(out.Keys, id)

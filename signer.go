@@ -30,7 +30,7 @@ type version struct {
 	signed    *zone.Signed
 	content   *zone.Zone // as it came from the source
 	announced [][]byte   // DNSKEY RDATA of keys that sign without being published
-	beside    [][]byte   // DNSKEY RDATA of keys of other views that CDS names
+	theirs    [][]byte   // DNSKEY RDATA of keys of other views that CDS names
 	made      time.Time
 	sound     *atomic.Bool // all of it has been verified; shared by versions that small changes lie between
 
@@ -40,7 +40,7 @@ type version struct {
 }
 
 func newVersion(signed *zone.Signed, content *zone.Zone, r *ring, made time.Time) *version {
-	return &version{signed: signed, content: content, announced: r.announced(), beside: r.beside, made: made, sound: new(atomic.Bool), due: signed.Due}
+	return &version{signed: signed, content: content, announced: r.announced(), theirs: r.theirs, made: made, sound: new(atomic.Bool), due: signed.Due}
 }
 
 // signer keeps the signed copy of one zone in one view. The handler reads what
@@ -329,7 +329,7 @@ func (s *signer) advance(ctx context.Context, doc *state.Document, asked bool) (
 	if err != nil {
 		return m.frozen, err
 	}
-	s.lookBeside(ctx)
+	s.lookAtOthers(ctx)
 	if first {
 		if doc, err = s.firstKeys(ctx, doc, content.zone.Presigned != nil, said, m); err != nil {
 			return time.Time{}, err

@@ -140,7 +140,7 @@ func (w *watch) strangers(p parent.Published) string {
 	found := map[uint16][]string{} // servers by tag
 	for _, c := range p.Copies {
 		for _, rdata := range c.DNSKEY {
-			if digest := plainDigest(rdata); !known[digest] && !knownBeside(w.zone, digest) {
+			if digest := plainDigest(rdata); !known[digest] && !knownInViews(w.zone, digest) {
 				found[key.Tag(rdata)] = append(found[key.Tag(rdata)], c.Name)
 			}
 		}
@@ -167,8 +167,8 @@ func plainDigest(rdata []byte) string {
 	return digestOf(plain)
 }
 
-// knownBeside reports whether a key belongs to the zone in another view.
-func knownBeside(zone, digest string) bool {
+// knownInViews reports whether a key belongs to the zone in another view.
+func knownInViews(zone, digest string) bool {
 	for _, s := range signersOf(zone) {
 		if s.watch.knows(digest) {
 			return true

@@ -31,7 +31,7 @@ type outlook struct {
 	shape   string    // of what is served
 	since   time.Time // since when that is served
 	parent  sighting
-	besides besides
+	others  otherViews
 	salt    []byte // random, as long as one may be, for a zone that needs another
 }
 
@@ -254,12 +254,12 @@ func usableSpare(s state.Spare, entries []keystore.Entry) bool {
 
 // facts gathers what a step is told.
 func facts(d *state.Document, w outlook) rollover.Facts {
-	f := rollover.Facts{Parent: w.besides.counted(w.parent.seen, &d.KeySet), Unsure: w.parent.unsure, Freeze: w.freeze, Until: w.until, Complete: completeSince(d)}
+	f := rollover.Facts{Parent: w.others.counted(w.parent.seen, &d.KeySet), Unsure: w.parent.unsure, Freeze: w.freeze, Until: w.until, Complete: completeSince(d)}
 	if f.Freeze == "" {
 		f.Freeze, f.Until = w.parent.freeze, w.parent.until
 	}
-	if f.Unsure == "" && w.besides.lost != nil {
-		f.Unsure = w.besides.wish(&d.KeySet).waits
+	if f.Unsure == "" && w.others.lost != nil {
+		f.Unsure = w.others.wish(&d.KeySet).waits
 	}
 	for _, s := range d.Pool {
 		if usableSpare(s, w.entries) {

@@ -18,14 +18,14 @@ import (
 // parent, whose one DS set has to lead to the keys of each. So the parent is asked
 // for what all views want together, and a DS that any of them wants stays.
 
-// besides is what the zone's other views have stored.
-type besides struct {
-	views []beside
+// otherViews is what the zone's other views have stored.
+type otherViews struct {
+	views []otherView
 	lost  error // why it is not known
 }
 
-// beside is another view of the zone.
-type beside struct {
+// otherView is another view of the zone.
+type otherView struct {
 	name string // of its document
 	doc  *state.Document
 }
@@ -42,16 +42,16 @@ func (w wish) wants(id string) bool {
 	return slices.ContainsFunc(w.keys, func(k rollover.Key) bool { return k.ID == id })
 }
 
-// lookBeside reads what the zone's other views have stored.
-func (s *signer) lookBeside(ctx context.Context) {
+// lookAtOthers reads what the zone's other views have stored.
+func (s *signer) lookAtOthers(ctx context.Context) {
 	if s.view == "" && (s.inst == nil || len(s.inst.relations().byOrigin[string(s.origin)]) < 2) {
 		return
 	}
-	list, err := s.docs.beside(ctx)
-	list = slices.DeleteFunc(list, func(o beside) bool {
+	list, err := s.docs.others(ctx)
+	list = slices.DeleteFunc(list, func(o otherView) bool {
 		return !o.doc.Published && len(o.doc.KeySet.Keys) == 0 || o.doc.Policy.NoParent
 	})
-	s.box.besides = besides{list, err}
+	s.box.others = otherViews{list, err}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		s.warnOnce(fmt.Sprintf("what other views of the zone want of the parent is not known, and it is asked for nothing new: %v", err))
 	}
@@ -61,7 +61,7 @@ func (s *signer) lookBeside(ctx context.Context) {
 // different keys: then the DS set leads to those of each. They must agree on
 // whether there is a DS, and on its algorithms: a view that has not come so far,
 // or has not followed, has everybody wait.
-func (b besides) wish(own *rollover.KeySet) wish {
+func (b otherViews) wish(own *rollover.KeySet) wish {
 	if b.lost != nil {
 		return wish{waits: "the state of another view of the zone, which cannot be read: " + b.lost.Error()}
 	}
@@ -107,7 +107,7 @@ func algorithmsOf(keys []rollover.Key) (list []policy.Algorithm) {
 // any: until then what it has withdrawn is still there, in effect. Otherwise a DS
 // that it has withdrawn and that stays on account of others is theirs: beside its
 // own it does no harm.
-func (b besides) counted(seen rollover.Observation, own *rollover.KeySet) rollover.Observation {
+func (b otherViews) counted(seen rollover.Observation, own *rollover.KeySet) rollover.Observation {
 	if len(b.views) == 0 {
 		return seen
 	}
@@ -132,15 +132,15 @@ func (b besides) counted(seen rollover.Observation, own *rollover.KeySet) rollov
 }
 
 // holds reports whether another view has not seen the end of a key's DS.
-func (b besides) holds(id string) bool {
-	return slices.ContainsFunc(b.views, func(v beside) bool {
+func (b otherViews) holds(id string) bool {
+	return slices.ContainsFunc(b.views, func(v otherView) bool {
 		k := v.doc.Key(id)
 		return k != nil && k.Status(rollover.DS).State != rollover.Hidden
 	})
 }
 
 // explain puts into the reasons of a view what it waits for on account of others.
-func (b besides) explain(reasons []rollover.Reason, own *rollover.KeySet) {
+func (b otherViews) explain(reasons []rollover.Reason, own *rollover.KeySet) {
 	w := b.wish(own)
 	for i := range reasons {
 		r := &reasons[i]
@@ -159,7 +159,7 @@ func (b besides) explain(reasons []rollover.Reason, own *rollover.KeySet) {
 }
 
 // key returns a key of another view; nil if none has it.
-func (b besides) key(id string) *rollover.Key {
+func (b otherViews) key(id string) *rollover.Key {
 	for _, v := range b.views {
 		if k := v.doc.Key(id); k != nil {
 			return k
@@ -170,17 +170,17 @@ func (b besides) key(id string) *rollover.Key {
 
 // uses reports whether caches may have anything of a key from another view, or
 // whether that is not known.
-func (b besides) uses(id string) bool {
-	return b.lost != nil || slices.ContainsFunc(b.views, func(v beside) bool {
+func (b otherViews) uses(id string) bool {
+	return b.lost != nil || slices.ContainsFunc(b.views, func(v otherView) bool {
 		k := v.doc.Key(id)
 		return k != nil && !k.Gone()
 	})
 }
 
-// publicBeside returns the keys of other views, by ID.
-func (s *signer) publicBeside() map[string]key.Key {
+// othersKeys returns the keys of other views, by ID.
+func (s *signer) othersKeys() map[string]key.Key {
 	keys := map[string]key.Key{}
-	for _, v := range s.box.besides.views {
+	for _, v := range s.box.others.views {
 		for id, k := range s.publicKeys(&v.doc.KeySet) {
 			keys[id] = k
 		}
@@ -188,9 +188,9 @@ func (s *signer) publicBeside() map[string]key.Key {
 	return keys
 }
 
-// tellBeside has the zone's other views in this process work, if what this one
+// tellOthers has the zone's other views in this process work, if what this one
 // wants of the parent is another thing than before.
-func (s *signer) tellBeside(before *life, set *rollover.KeySet) {
+func (s *signer) tellOthers(before *life, set *rollover.KeySet) {
 	wants := func(set *rollover.KeySet) string { return fmt.Sprint(set.Delegated(), set.Withdrawn()) }
 	if before != nil && wants(&before.doc.KeySet) == wants(set) || s.inst == nil {
 		return

@@ -140,18 +140,18 @@ func viewsKey(id string, algorithm policy.Algorithm, ds rollover.State) rollover
 
 func keySet(keys ...rollover.Key) *rollover.KeySet { return &rollover.KeySet{Keys: keys} }
 
-func besidesOf(sets ...*rollover.KeySet) (b besides) {
+func othersOf(sets ...*rollover.KeySet) (b otherViews) {
 	for _, set := range sets {
 		d := state.New("example.org.")
 		d.KeySet = *set
-		b.views = append(b.views, beside{"other", d})
+		b.views = append(b.views, otherView{"other", d})
 	}
 	return b
 }
 
 // P3: the parent is asked for the DS of every view, and for nothing before they
 // agree on whether there is a DS and on its algorithms.
-func TestBesides_Wish(t *testing.T) {
+func TestOtherViews_Wish(t *testing.T) {
 	const hidden, rumoured, omnipresent, unretentive = rollover.Hidden, rollover.Rumoured, rollover.Omnipresent, rollover.Unretentive
 	ecdsa := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ECDSAP256SHA256, ds) }
 	ed := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ED25519, ds) }
@@ -177,7 +177,7 @@ func TestBesides_Wish(t *testing.T) {
 		{"all leave DNSSEC", keySet(ecdsa("a", unretentive)), []*rollover.KeySet{keySet(ecdsa("a", unretentive))}, "", true, false},
 		{"the other has left it later", keySet(ecdsa("a", hidden)), []*rollover.KeySet{keySet(ecdsa("a", unretentive))}, "", true, false},
 	} {
-		w := besidesOf(c.others...).wish(c.own)
+		w := othersOf(c.others...).wish(c.own)
 		var ids []string
 		for _, k := range w.keys {
 			ids = append(ids, k.ID)
@@ -186,14 +186,14 @@ func TestBesides_Wish(t *testing.T) {
 			t.Errorf("%s: asks for %q, remove %t, waits for %q", c.name, got, w.remove, w.waits)
 		}
 	}
-	if w := (besides{lost: errors.New("gone")}).wish(keySet(ecdsa("a", omnipresent))); w.waits == "" || len(w.keys) > 0 {
+	if w := (otherViews{lost: errors.New("gone")}).wish(keySet(ecdsa("a", omnipresent))); w.waits == "" || len(w.keys) > 0 {
 		t.Errorf("another view is not known: %+v", w)
 	}
 }
 
 // A DS that another view holds does not keep one from going on, except where the
 // view is to be without any, or without one of that algorithm.
-func TestBesides_Counted(t *testing.T) {
+func TestOtherViews_Counted(t *testing.T) {
 	const hidden, omnipresent, unretentive = rollover.Hidden, rollover.Omnipresent, rollover.Unretentive
 	ecdsa := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ECDSAP256SHA256, ds) }
 	ed := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ED25519, ds) }
@@ -214,7 +214,7 @@ func TestBesides_Counted(t *testing.T) {
 		{"gone here and there", keySet(ecdsa("a", unretentive)), []*rollover.KeySet{keySet(ecdsa("b", unretentive))}, "", ""},
 	} {
 		seen := rollover.Observation{Servers: []rollover.Server{{Name: "a.", Keys: strings.Fields(c.there)}, {Name: "b.", Err: "timeout"}}}
-		got := besidesOf(c.others...).counted(seen, c.own)
+		got := othersOf(c.others...).counted(seen, c.own)
 		if text := strings.Join(got.Servers[0].Keys, " "); text != c.want || got.Servers[1].Err == "" {
 			t.Errorf("%s: %q counts, want %q", c.name, text, c.want)
 		}
@@ -226,7 +226,7 @@ func TestBesides_Counted(t *testing.T) {
 
 // What a view waits for on account of others stands in its reasons, and nobody
 // is told to do what it does not ask for.
-func TestBesides_Explain(t *testing.T) {
+func TestOtherViews_Explain(t *testing.T) {
 	const omnipresent, unretentive = rollover.Omnipresent, rollover.Unretentive
 	ecdsa := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ECDSAP256SHA256, ds) }
 	reason := func(id string, ds, goal rollover.State) rollover.Reason {
@@ -247,7 +247,7 @@ func TestBesides_Explain(t *testing.T) {
 		{"another record", keySet(ecdsa("a", rollover.Rumoured)), keySet(), rollover.Reason{Key: "a", Record: rollover.DNSKEY, State: rollover.Rumoured, Goal: omnipresent, Waiting: "the parent", Do: "something"}, true, true},
 	} {
 		list := []rollover.Reason{c.reason}
-		besidesOf(c.other).explain(list, c.own)
+		othersOf(c.other).explain(list, c.own)
 		if got := list[0]; (got.Waiting == "the parent") != c.waiting || (got.Do != "") != c.does {
 			t.Errorf("%s: waits for %q, to do %q", c.name, got.Waiting, got.Do)
 		}
@@ -256,11 +256,11 @@ func TestBesides_Explain(t *testing.T) {
 
 // A key that another view may have in caches is not over, nor is one of which
 // nobody knows.
-func TestBesides_Uses(t *testing.T) {
+func TestOtherViews_Uses(t *testing.T) {
 	gone := rollover.Key{ID: "gone", Role: policy.KSK}
-	b := besidesOf(keySet(viewsKey("used", policy.ED25519, rollover.Unretentive), gone))
+	b := othersOf(keySet(viewsKey("used", policy.ED25519, rollover.Unretentive), gone))
 	for id, want := range map[string]bool{"used": true, "gone": false, "none": false} {
-		if b.uses(id) != want || !(besides{lost: errors.New("gone")}).uses(id) {
+		if b.uses(id) != want || !(otherViews{lost: errors.New("gone")}).uses(id) {
 			t.Errorf("%s is in use: %t", id, !want)
 		}
 	}

@@ -370,48 +370,6 @@ func (w *slowWorld) Look(ctx context.Context, zone string) (parent.Look, error) 
 	return w.upper.Look(ctx, zone)
 }
 
-// What a look brings is told when it is new.
-func TestReport_TellsWhatIsNew(t *testing.T) {
-	k, _ := key.New(policy.KSK, policy.ED25519, newPublic(t))
-	origin := []byte("\x07example\x03org\x00")
-	rd, _ := k.DS(origin, key.SHA256)
-	ours := parent.DS{KeyTag: k.Tag, Algorithm: uint8(k.Algorithm), DigestType: key.SHA256, Digest: rd[4:]}
-	other := parent.DS{KeyTag: k.Tag + 1, Algorithm: 13, DigestType: 2, Digest: make([]byte, 32)}
-	var told []string
-	w := &watch{zone: "example.org.", origin: origin, policy: policy.Default(), now: time.Now, keys: map[string]key.Key{"K": k},
-		tell: func(e event.Event) { e.Next = time.Time{}; told = append(told, e.String()) }, wake: func() {}}
-	look := func(a, b []parent.DS, bErr error) parent.Look {
-		return parent.Look{Zone: "org.", Servers: []parent.Server{{Name: "a.", DS: a}, {Name: "b.", DS: b, Err: bErr}}}
-	}
-	tag := fmt.Sprint(k.Tag)
-	for _, c := range []struct {
-		name string
-		look parent.Look
-		err  error
-		want []string
-	}{
-		{"nothing there", look(nil, nil, nil), nil, nil},
-		{"at one", look([]parent.DS{ours}, nil, nil), nil,
-			[]string{" DS at the parent K (tag " + tag + ") from at 0 of 2 servers to at 1 of 2 servers: of org."}},
-		{"the same again", look([]parent.DS{ours}, nil, nil), nil, nil},
-		{"one silent", look([]parent.DS{ours}, nil, errors.New("no answer")), nil, []string{
-			" DS at the parent K (tag " + tag + ") from at 1 of 2 servers to at 1 of 2 servers, 1 silent: of org.",
-			" parent unclear: server b. of org.: no answer"}},
-		{"still silent", look([]parent.DS{ours}, nil, errors.New("no answer")), nil, nil},
-		{"at both, with another", look([]parent.DS{ours, other}, []parent.DS{ours}, nil), nil,
-			[]string{fmt.Sprintf(" DS of no key of the zone at the parent example.org. IN DS %d: it is of a key elsewhere, "+
-				"or of one that is no more; have the parent take it away if nobody needs it", other.KeyTag)}},
-		{"nobody", parent.Look{}, parent.ErrUnreachable, []string{" parent unclear: no usable answer"}},
-		{"nobody again", parent.Look{}, parent.ErrUnreachable, nil},
-	} {
-		told = nil
-		w.take(c.look, c.err)
-		if !slices.Equal(told, c.want) {
-			t.Errorf("%s: told\n%q, want\n%q", c.name, told, c.want)
-		}
-	}
-}
-
 // A server of the parent that is silent leaves what is known, and what is not,
 // as it is.
 func TestTake_FailedLookKnowsNothing(t *testing.T) {

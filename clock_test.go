@@ -118,3 +118,24 @@ func TestClock_StartInThePast_MovesNothing(t *testing.T) {
 		s.mustServe(t)
 	})
 }
+
+// A look at the parent that was made before a jump is as old after it as before.
+func TestClock_JumpAgesNoLook(t *testing.T) {
+	p := newPlace(t)
+	s := p.signer()
+	s.mustRun(t)
+	s.policy.NoParent = false
+	s.watch.policy, s.watch.zone, s.watch.ask, s.watch.answered = s.policy, s.zone, newUpper("a."), true
+	at := time.Now()
+	s.watch.seen = rollover.Observation{At: at, Servers: []rollover.Server{{Name: "a."}}}
+	for _, c := range []struct{ passed, jump, want time.Duration }{
+		{10 * time.Minute, 0, 0},
+		{10*time.Minute + time.Hour, time.Hour, time.Hour},
+		{10 * time.Minute, time.Hour, 10 * time.Minute}, // it was made after the jump
+	} {
+		now := at.Add(c.passed)
+		if got := s.outlook(moment{now: now, key: now, jump: c.jump}).parent.seen.At.Sub(at); got != c.want {
+			t.Errorf("%s later, with a jump of %s: a look of %s after, want %s", c.passed, c.jump, got, c.want)
+		}
+	}
+}

@@ -103,6 +103,9 @@ func (s *signer) outlook(m moment) outlook {
 	if m.frozen.IsZero() {
 		w.jump = m.jump
 	}
+	if at := &w.parent.seen.At; w.jump > 0 && !at.IsZero() {
+		*at = earlier(at.Add(w.jump), m.key)
+	}
 	switch {
 	case !m.frozen.IsZero():
 		w.freeze, w.until = "the clock jumped, and is not believed yet", m.frozen

@@ -29,7 +29,6 @@ type herald struct {
 	told   func()            // the parent knows: it will act soon
 
 	mu    sync.Mutex
-	ready bool   // content is known
 	last  string // content of CDS that the parent was told of
 	next  string // content that it is to be told of; last: none
 	tries int
@@ -46,13 +45,8 @@ func (h *herald) serve(set *rollover.KeySet, since time.Time) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	waits := waitsFor(set) != ""
-	if !h.ready && !waits {
-		h.last = content // the parent has acted on it
-	}
-	h.ready = true
 	switch {
-	case !waits:
+	case waitsFor(set) == "": // the parent has acted on it
 		h.last, h.next = content, content
 	case content != h.next:
 		h.next, h.tries = content, 0
@@ -62,8 +56,8 @@ func (h *herald) serve(set *rollover.KeySet, since time.Time) {
 
 // send tells the parent, and returns when to try again; zero: no need.
 func (h *herald) send(ctx context.Context) (again time.Time) {
-	content, news := h.news()
-	if !news {
+	content, before := h.news()
+	if content == before {
 		return time.Time{}
 	}
 	bounded, cancel := context.WithTimeout(ctx, lookDeadline)
@@ -76,7 +70,9 @@ func (h *herald) send(ctx context.Context) (again time.Time) {
 	h.mu.Lock()
 	h.tries++
 	if err == nil || none {
-		h.last = content
+		if h.last == before { // else the parent has followed meanwhile
+			h.last = content
+		}
 	} else {
 		again = h.now().Add(min(paceOf(h.policy).first<<min(h.tries, 20), paceOf(h.policy).most))
 	}
@@ -91,11 +87,11 @@ func (h *herald) send(ctx context.Context) (again time.Time) {
 	return again
 }
 
-// news returns what the parent is to be told of, and whether it was not yet.
-func (h *herald) news() (content string, news bool) {
+// news returns what the parent is to be told of, and what it was told of before.
+func (h *herald) news() (content, before string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.next, h.next != h.last
+	return h.next, h.last
 }
 
 // soon has the parent looked at in short intervals again: it has been told.

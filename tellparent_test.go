@@ -1,7 +1,10 @@
 package autosign
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -99,6 +102,10 @@ func TestHerald_TellsNobody(t *testing.T) {
 		{"without CDS", func(p *policy.Policy, _ *rollover.KeySet) { p.CDS = false }, time.Now(), 0},
 		{"not served yet", func(*policy.Policy, *rollover.KeySet) {}, time.Time{}, 0},
 		{"a move not served yet", func(_ *policy.Policy, s *rollover.KeySet) { s.Keys[0].Status(rollover.DS).Pending = true }, time.Now(), 0},
+		{"no DS any more", func(_ *policy.Policy, s *rollover.KeySet) { s.Keys[0].Status(rollover.DS).State = rollover.Unretentive }, time.Now(), 1},
+		{"gone already", func(_ *policy.Policy, s *rollover.KeySet) {
+			s.Keys[0].Status(rollover.DS).State, s.Keys[0].DSGone = rollover.Unretentive, time.Now()
+		}, time.Now(), 0},
 		{"seen already", func(_ *policy.Policy, s *rollover.KeySet) { s.Keys[0].DSSeen = time.Now() }, time.Now(), 0},
 	} {
 		plans := 0
@@ -152,23 +159,68 @@ func TestHerald_SaysHowItWent(t *testing.T) {
 	}
 }
 
+// busyUpper is a parent at whose door things happen.
+type busyUpper struct {
+	*upper
+	during func()
+}
+
+// Notify implements outside.
+func (u busyUpper) Notify(ctx context.Context, zone string) ([]string, error) {
+	u.during()
+	return u.upper.Notify(ctx, zone)
+}
+
 // A pass may decide on news while a message is on its way.
 func TestHerald_NewsDuringAMessage(t *testing.T) {
+	asksFor := func(id string, seen bool) *rollover.KeySet {
+		k := rollover.Key{ID: id, Role: policy.KSK}
+		*k.Status(rollover.DS) = rollover.Status{State: rollover.Rumoured, Goal: rollover.Omnipresent}
+		if seen {
+			k.DSSeen = time.Now()
+		}
+		return &rollover.KeySet{Keys: []rollover.Key{k}}
+	}
+	newHerald := func(u outside) *herald {
+		return &herald{policy: policy.Default(), ask: u, now: time.Now, plan: func(time.Time) {}, tell: func(event.Event) {}, told: func() {}}
+	}
+	for _, c := range []struct {
+		name string
+		then *rollover.KeySet
+		news bool
+	}{
+		{"nothing", asksFor("K1", false), false},
+		{"another key", asksFor("K2", false), true},
+		{"the parent follows", asksFor("K1", true), false},
+		{"the parent follows, and has another", asksFor("K2", true), false},
+	} {
+		r := newUpper()
+		r.target = nil
+		var h *herald
+		h = newHerald(busyUpper{r, func() { h.serve(c.then, time.Now()) }})
+		h.serve(asksFor("K1", false), time.Now())
+		h.send(t.Context())
+		if next, last := h.news(); len(r.told()) != 1 || (next != last) != c.news {
+			t.Errorf("%s: told %d times, to be told of %s after %s", c.name, len(r.told()), next, last)
+		}
+	}
 	r := newUpper()
-	h := &herald{policy: policy.Default(), ask: r, now: time.Now, plan: func(time.Time) {}, tell: func(event.Event) {}, told: func() {}}
-	set := rollover.KeySet{Keys: []rollover.Key{{ID: "K", Role: policy.KSK}}}
+	r.target = nil
+	h := newHerald(busyUpper{r, runtime.Gosched})
+	h.serve(asksFor("first", false), time.Now())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for i := range 100 {
-			set.Keys[0].DSSeen = time.Time{}.Add(time.Duration(i%2) * time.Hour)
-			h.serve(&set, time.Now())
+		for i := range 1000 {
+			h.serve(asksFor(fmt.Sprint("K", i), i%2 > 0), time.Now())
+			runtime.Gosched()
 		}
 	})
-	for range 100 {
+	for range 1000 {
 		h.send(t.Context())
+		runtime.Gosched()
 	}
 	wg.Wait()
-	if _, news := h.news(); news {
-		t.Error("it is still to be told of what the parent has")
+	if next, last := h.news(); next != last || len(r.told()) == 0 {
+		t.Errorf("told %d times, still to be told of what the parent has", len(r.told()))
 	}
 }

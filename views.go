@@ -78,7 +78,6 @@ func (b otherViews) wish(own *rollover.KeySet) wish {
 			}
 		}
 	}
-	w.remove = w.remove && len(w.keys) == 0
 	if len(b.views) > 0 { // all views say the same in the same order
 		slices.SortFunc(w.keys, func(x, y rollover.Key) int { return cmp.Compare(x.ID, y.ID) })
 	}
@@ -105,8 +104,8 @@ func algorithmsOf(keys []rollover.Key) (list []policy.Algorithm) {
 // counted returns what was seen of the parent as it counts for a view. One that
 // is to be without DS, or without one of an algorithm, is so only when no view has
 // any: until then what it has withdrawn is still there, in effect. Otherwise a DS
-// that it has withdrawn and that stays on account of others is theirs: beside its
-// own it does no harm.
+// that it has withdrawn and that stays on account of others is theirs where the
+// server has its own beside it: there it does no harm.
 func (b otherViews) counted(seen rollover.Observation, own *rollover.KeySet) rollover.Observation {
 	if len(b.views) == 0 {
 		return seen
@@ -115,10 +114,11 @@ func (b otherViews) counted(seen rollover.Observation, own *rollover.KeySet) rol
 	seen.Servers = slices.Clone(seen.Servers)
 	for i := range seen.Servers {
 		there := seen.Servers[i].Keys
+		ours := slices.DeleteFunc(delegated(own), func(k rollover.Key) bool { return !slices.Contains(there, k.ID) })
 		has := slices.DeleteFunc(slices.Clone(there), func(id string) bool {
 			k := own.Key(id)
 			return k != nil && !k.Status(rollover.DS).State.Shown() && k.Status(rollover.DS).Goal == rollover.Hidden &&
-				slices.Contains(wanted, k.Algorithm) && b.holds(id) && (w.waits != "" || w.wants(id))
+				slices.Contains(algorithmsOf(ours), k.Algorithm) && b.holds(id) && (w.waits != "" || w.wants(id))
 		})
 		for _, k := range own.Keys {
 			if k.Status(rollover.DS).State == rollover.Unretentive && !slices.Contains(wanted, k.Algorithm) && !slices.Contains(has, k.ID) &&

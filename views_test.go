@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/policy"
@@ -169,6 +170,7 @@ func TestOtherViews_Wish(t *testing.T) {
 		{"the same key", keySet(ecdsa("a", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a", false, false},
 		{"a key each", keySet(ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", rumoured))}, "a b", false, false},
 		{"three views", keySet(ecdsa("c", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", rumoured)), keySet(ecdsa("b", rumoured))}, "a b c", false, false},
+		{"the same algorithms in another order", keySet(ecdsa("a", omnipresent), ed("b", omnipresent)), []*rollover.KeySet{keySet(ed("b", omnipresent), ecdsa("a", omnipresent))}, "a b", false, false},
 		{"withdrawn here, wanted there", keySet(ecdsa("a", unretentive), ecdsa("b", rumoured)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a b", false, false},
 		{"another algorithm", keySet(ecdsa("a", omnipresent)), []*rollover.KeySet{keySet(ed("b", omnipresent))}, "", false, true},
 		{"one algorithm more", keySet(ecdsa("a", omnipresent), ed("b", rumoured)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "", false, true},
@@ -194,9 +196,11 @@ func TestOtherViews_Wish(t *testing.T) {
 // A DS that another view holds does not keep one from going on, except where the
 // view is to be without any, or without one of that algorithm.
 func TestOtherViews_Counted(t *testing.T) {
-	const hidden, omnipresent, unretentive = rollover.Hidden, rollover.Omnipresent, rollover.Unretentive
+	const hidden, rumoured, omnipresent, unretentive = rollover.Hidden, rollover.Rumoured, rollover.Omnipresent, rollover.Unretentive
 	ecdsa := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ECDSAP256SHA256, ds) }
 	ed := func(id string, ds rollover.State) rollover.Key { return viewsKey(id, policy.ED25519, ds) }
+	goes, returns := ecdsa("a", omnipresent), ecdsa("a", unretentive)
+	goes.Status(rollover.DS).Goal, returns.Status(rollover.DS).Goal = hidden, omnipresent
 	for _, c := range []struct {
 		name   string
 		own    *rollover.KeySet
@@ -206,7 +210,18 @@ func TestOtherViews_Counted(t *testing.T) {
 	}{
 		{"alone", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), nil, "a b", "a b"},
 		{"theirs, that was ours", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a b", "b"},
+		{"theirs, and ours is not there yet", keySet(ecdsa("a", unretentive), ecdsa("b", rumoured)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a", "a"},
+		{"theirs, and ours is only of another algorithm", keySet(ecdsa("a", unretentive), ecdsa("b", rumoured), ed("c", omnipresent)),
+			[]*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a c", "a c"},
 		{"theirs no more", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", hidden), ecdsa("b", omnipresent))}, "a b", "a b"},
+		{"nobody's any more, and still there", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent))}, "a b", "a b"},
+		{"ours still, though it is to go", keySet(goes), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a", "a"},
+		{"ours, that is to come back", keySet(returns, ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a b", "a b"},
+		{"theirs, while they wait for each other", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent), ed("c", omnipresent))}, "a b", "b"},
+		{"theirs no more, while they wait for each other", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", hidden), ed("c", omnipresent))}, "a b", "a b"},
+		{"never theirs, while they wait for each other", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), []*rollover.KeySet{keySet(ed("c", omnipresent))}, "a b", "a b"},
+		{"theirs, and none is wanted here", keySet(ecdsa("a", unretentive)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a", "a"},
+		{"theirs, and ours has long been gone", keySet(ecdsa("a", hidden)), []*rollover.KeySet{keySet(ecdsa("b", omnipresent))}, "b", "b"},
 		{"theirs, that we want, too", keySet(ecdsa("a", omnipresent)), []*rollover.KeySet{keySet(ecdsa("a", omnipresent))}, "a", "a"},
 		{"no DS here, and one there", keySet(ecdsa("a", unretentive)), []*rollover.KeySet{keySet(ecdsa("b", omnipresent))}, "b", "b a"},
 		{"none of its algorithm here, and one there", keySet(ecdsa("a", unretentive), ed("c", omnipresent)), []*rollover.KeySet{keySet(ecdsa("b", omnipresent))}, "b c", "b c a"},
@@ -232,6 +247,8 @@ func TestOtherViews_Explain(t *testing.T) {
 	reason := func(id string, ds, goal rollover.State) rollover.Reason {
 		return rollover.Reason{Key: id, Record: rollover.DS, State: ds, Goal: goal, Waiting: "the parent", Do: "something"}
 	}
+	later := reason("a", rollover.Rumoured, omnipresent)
+	later.When = time.Unix(1, 0)
 	for _, c := range []struct {
 		name          string
 		own, other    *rollover.KeySet
@@ -242,6 +259,8 @@ func TestOtherViews_Explain(t *testing.T) {
 		{"the other has none yet", keySet(ecdsa("a", rollover.Rumoured)), keySet(), reason("a", rollover.Rumoured, omnipresent), false, false},
 		{"the other still has one", keySet(ecdsa("a", unretentive)), keySet(ecdsa("a", omnipresent)), reason("a", unretentive, rollover.Hidden), false, false},
 		{"the other wants this one", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), keySet(ecdsa("a", omnipresent)), reason("a", unretentive, rollover.Hidden), false, false},
+		{"nobody wants this one", keySet(ecdsa("a", unretentive), ecdsa("b", omnipresent)), keySet(ecdsa("b", omnipresent)), reason("a", unretentive, rollover.Hidden), true, true},
+		{"it waits for time alone", keySet(ecdsa("a", rollover.Rumoured)), keySet(), later, true, false},
 		{"it is where it is to be", keySet(ecdsa("a", omnipresent)), keySet(), reason("a", omnipresent, omnipresent), true, false},
 		{"it is not asked for yet", keySet(ecdsa("a", rollover.Hidden)), keySet(ecdsa("a", omnipresent)), reason("a", rollover.Hidden, omnipresent), true, true},
 		{"another record", keySet(ecdsa("a", rollover.Rumoured)), keySet(), rollover.Reason{Key: "a", Record: rollover.DNSKEY, State: rollover.Rumoured, Goal: omnipresent, Waiting: "the parent", Do: "something"}, true, true},

@@ -2,7 +2,9 @@ package test
 
 import (
 	"go/ast"
+	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -197,6 +199,32 @@ func TestWalls_EveryPackageHasItsPlace(t *testing.T) {
 		_, isCore := core[f.below]
 		if _, isAdapter := adapters[f.below]; !isCore && !isAdapter {
 			t.Errorf("%s: plugin/%s is neither in the core nor an adapter; decide, in test/walls_test.go", f.name, f.below)
+		}
+	}
+}
+
+// TestWalls_ArchitectureNamesTheFiles: whoever looks for the place of a change
+// finds each file of the root package and of rollover in ARCHITECTURE.md, and no
+// file there that is gone.
+func TestWalls_ArchitectureNamesTheFiles(t *testing.T) {
+	text, err := os.ReadFile("../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, name := range regexp.MustCompile(`[a-z_]+\.go\b`).FindAllString(string(text), -1) {
+		named[name] = true
+	}
+	there := map[string]bool{"walls_test.go": true}
+	for _, f := range production(t) {
+		base := path.Base(f.name)
+		if there[base] = true; !named[base] && (f.name == base || f.below == "rollover") {
+			t.Errorf("%s is not in ARCHITECTURE.md", f.name)
+		}
+	}
+	for name := range named {
+		if !there[name] {
+			t.Errorf("ARCHITECTURE.md names %s, which is not there", name)
 		}
 	}
 }

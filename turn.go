@@ -376,9 +376,7 @@ func straightenGenerations(d *state.Document, now time.Time) {
 	}
 }
 
-// spreadOf returns how long it takes until every signature is of a generation:
-// P + w (Dsgn of RFC 7583).
+// spreadOf returns how long it takes until every signature is of a generation.
 func spreadOf(g state.Generation) time.Duration {
-	validity, refresh := time.Duration(g.Validity), time.Duration(g.Refresh)
-	return policy.Period(validity, refresh) + policy.SlotWidth(validity, refresh)
+	return policy.Spread(time.Duration(g.Validity), time.Duration(g.Refresh))
 }

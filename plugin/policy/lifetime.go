@@ -50,11 +50,10 @@ func (p Policy) inCaches(name string, margin term, more ...term) wait {
 }
 
 // resigning is how long it takes until no cache has a signature by the old key:
-// Iret of RFC 7583 section 3.2.1, where Dsgn is P + w by the schedule. The
-// DNSKEY set is in every zone, and so is its TTL.
+// Iret of RFC 7583 section 3.2.1. The DNSKEY set is in every zone, and so is its
+// TTL.
 func (p Policy) resigning(maxTTL time.Duration) []wait {
-	slot := SlotWidth(p.Validity, p.Refresh)
-	length := Period(p.Validity, p.Refresh) + slot
+	length, slot := Spread(p.Validity, p.Refresh), SlotWidth(p.Validity, p.Refresh)
 	longest := term{"dnskey_ttl", p.dnskeyTTL()}
 	if maxTTL > longest.length {
 		longest = term{"the longest TTL", maxTTL}

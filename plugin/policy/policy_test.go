@@ -237,6 +237,9 @@ func TestSchedule_SlotAndPeriod(t *testing.T) {
 		if slot != test.slot || period != test.period {
 			t.Errorf("V %v R %v: slot %v period %v, want %v %v", test.validity, test.refresh, slot, period, test.slot, test.period)
 		}
+		if got := Spread(test.validity, test.refresh); got != test.period+test.slot {
+			t.Errorf("V %v R %v: a spread of %v", test.validity, test.refresh, got)
+		}
 		if period%slot != 0 || period > max(test.validity-test.refresh, 0) {
 			t.Errorf("V %v R %v: period %v is not whole slots of %v within V-R", test.validity, test.refresh, period, slot)
 		}

@@ -22,7 +22,13 @@ func Period(validity, refresh time.Duration) time.Duration {
 	return max((validity - refresh).Truncate(SlotWidth(validity, refresh)), 0)
 }
 
-// spreadWithin returns a V-R that is spread, P + w, within a time: nearly the
+// Spread returns P + w, Dsgn of RFC 7583: how long it takes until all signatures
+// have moved to other keys.
+func Spread(validity, refresh time.Duration) time.Duration {
+	return Period(validity, refresh) + SlotWidth(validity, refresh)
+}
+
+// spreadWithin returns a V-R whose Spread is within a time: nearly the
 // longest, in whole seconds.
 func spreadWithin(total time.Duration) time.Duration {
 	slot := (total / (slotsPerPeriod + 1)).Truncate(time.Second) + time.Second

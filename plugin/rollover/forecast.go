@@ -29,7 +29,7 @@ func (s *KeySet) whenGone(o Order, id string) time.Time {
 		return time.Time{}
 	}
 	c := &forecast{p: o.Policy, f: o.Facts, set: s.Clone(), now: o.At,
-		spread: policy.Period(o.Policy.Validity, o.Policy.Refresh) + policy.SlotWidth(o.Policy.Validity, o.Policy.Refresh)}
+		spread: policy.Spread(o.Policy.Validity, o.Policy.Refresh)}
 	c.f.Unsure = ""
 	if c.f.Complete.IsZero() {
 		c.moving = c.now

@@ -6,7 +6,7 @@ import (
 	"github.com/autosign-dns/autosign/plugin/policy"
 )
 
-// The intervals of RFC 7583, with its symbols:
+// How long each record waits, by the intervals of RFC 7583 with its symbols:
 //
 //	Dprp   zone_propagation_delay        DprpP  parent propagation_delay
 //	TTLkey TTL of the DNSKEY set         TTLsig longest TTL of what is signed
@@ -15,7 +15,8 @@ import (
 // TTLs are the longest that counts, served before or now, and what the policy
 // says where that is longer. Dsgn is not computed: the driver says when it is
 // over (Facts.Complete). To each interval the policy adds a safety, which an
-// emergency leaves out.
+// emergency leaves out. What a whole roll takes by this the linter sums up in
+// plugin/policy/lifetime.go.
 
 // timing has what the intervals are made of, at a moment.
 type timing struct {

@@ -222,14 +222,16 @@ func (w *world) jumped(by time.Duration) {
 	if by <= 0 {
 		return
 	}
-	w.set.Jumped(w.clock.keys(w.now), by)
-	for i := range w.gens {
-		w.gens[i].done = w.gens[i].done.Add(by)
+	now := w.clock.keys(w.now)
+	w.set.Jumped(now, by)
+	if w.parent != nil && !w.parent.observation.At.IsZero() {
+		at := &w.parent.observation.At
+		*at = minTime(at.Add(by), now)
 	}
 	for _, p := range w.processes {
-		p.served = p.served.Add(by)
+		p.served = minTime(p.served.Add(by), now)
 		if !p.complete.IsZero() {
-			p.complete = p.complete.Add(by)
+			p.complete = minTime(p.complete.Add(by), now)
 		}
 	}
 }

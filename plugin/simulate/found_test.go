@@ -60,6 +60,12 @@ func found() map[string]Setup {
 		"ClockJumpsAheadInARoll": {Policy: long, Events: []Event{
 			at(0, Roll, Event{Role: policy.ZSK}), at(time.Hour, Jump, Event{For: 30 * day}),
 		}},
+		// Nor is time that is gained when a clock that was set back is put right, while
+		// no safety makes up for it.
+		"ClockGoesBackAndForthInAnEmergency": {Policy: long, Events: []Event{
+			at(0, Emergency, Event{Role: policy.ZSK}),
+			at(10*time.Minute, Jump, Event{For: -55 * time.Minute}), at(15*time.Minute, Jump, Event{For: 55 * time.Minute}),
+		}},
 		// Signatures are there before the DNSKEY set, which caches still know to be
 		// empty.
 		"BackFromInsecureAtOnce": {Policy: long, ZoneTTL: 2 * 86400, Events: []Event{

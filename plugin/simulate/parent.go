@@ -194,7 +194,7 @@ func (w *world) delegating() bool {
 
 // observe asks all servers.
 func (p *parent) observe(w *world) {
-	now := w.now.Add(w.clock.offset) // a look does not wait for the clock to be believed
+	now := w.clock.keys(w.now)
 	o := rollover.Observation{At: now, Zone: p.zone, Next: now.Add(p.look)}
 	for _, s := range p.servers {
 		seen := rollover.Server{Name: s.name}

@@ -30,7 +30,12 @@ type process struct {
 type generation struct {
 	signers           []string
 	validity, refresh time.Duration
-	done              time.Time // keys' time at which the last set has moved
+	since             time.Time // keys' time
+}
+
+// done returns when the last set has moved to the generation, by keys' time.
+func (g generation) done() time.Time {
+	return g.since.Add(policy.Spread(g.validity, g.refresh))
 }
 
 // version is a version of the zone, as far as keys are concerned.
@@ -138,7 +143,7 @@ func (w *world) sleep(p *process, plan rollover.Plan) {
 	}
 	sooner(plan.Wake)
 	if len(w.gens) > 1 {
-		sooner(w.gens[1].done)
+		sooner(w.gens[1].done())
 	}
 	if len(plan.Make) > 0 {
 		sooner(w.noKeys.Add(w.clock.offset))
@@ -199,10 +204,16 @@ func (w *world) makeKey(k rollover.Wanted) {
 // the one that nothing follows any more.
 func (w *world) generations() {
 	now := w.clock.keys(w.now)
-	if len(w.gens) == 2 && !now.Before(w.gens[1].done) {
+	if _, frozen := w.clock.frozen(); frozen {
+		return
+	}
+	for i := range w.gens {
+		w.gens[i].since = minTime(w.gens[i].since, now)
+	}
+	if len(w.gens) == 2 && !now.Before(w.gens[1].done()) {
 		w.gens = w.gens[1:]
 	}
-	next := generation{signers: w.set.ZoneSigners(), validity: w.policy.Validity, refresh: w.policy.Refresh, done: now}
+	next := generation{signers: w.set.ZoneSigners(), validity: w.policy.Validity, refresh: w.policy.Refresh, since: now}
 	last := generation{}
 	if len(w.gens) > 0 {
 		last = w.gens[len(w.gens)-1]
@@ -213,8 +224,6 @@ func (w *world) generations() {
 		w.set.Urgent = false
 		w.gens = []generation{next}
 	case !same && len(w.gens) == 1:
-		v, r := next.validity, next.refresh
-		next.done = now.Add(policy.Period(v, r) + policy.SlotWidth(v, r))
 		w.gens = append(w.gens, next)
 	}
 }
@@ -324,6 +333,13 @@ func (w *world) serve(p *process, v version) {
 	if fresh {
 		w.judge()
 	}
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func maxTime(a, b time.Time) time.Time {

@@ -265,12 +265,15 @@ func (g generator) event(at time.Duration, p *policy.Policy, s Setup) Event {
 	return e
 }
 
-// jump is one back, one ahead that is doubted, or one that is believed at once.
+// jump is one far back or a little, or one ahead that is doubted or believed at
+// once.
 func (g generator) jump() time.Duration {
-	switch g.IntN(3) {
+	switch g.IntN(4) {
 	case 0:
 		return -g.between(0, 20*day)
 	case 1:
+		return -g.between(0, smallJump)
+	case 2:
 		return g.between(smallJump+time.Second, 40*day)
 	}
 	return g.between(0, smallJump)

@@ -90,7 +90,6 @@ func newWorld(s Setup) *world {
 	for i := range max(s.Replicas, 1) {
 		w.processes = append(w.processes, &process{index: i})
 	}
-	w.clock.seen = w.now
 	if s.Policy.NoParent {
 		w.anchors = &anchors{}
 		w.caches = newCaches(len(w.processes), 0)
@@ -155,14 +154,12 @@ func (w *world) finish() {
 	}
 }
 
-// clock is the processes' clock, and what they take for the time: as a server
-// does, they doubt a clock that jumps ahead until it ran evenly for an hour, and
-// never go back.
+// clock is the processes' clock. As a server does, they follow it back, and doubt
+// it when it jumps far ahead, until it ran evenly for an hour.
 type clock struct {
 	offset   time.Duration // wall time minus true time
 	believed time.Duration // the offset that is believed
 	doubted  time.Time     // true time until which the offset is not
-	seen     time.Time     // wall time of the last work
 }
 
 const (
@@ -201,15 +198,9 @@ func (c *clock) believe(now time.Time) (by time.Duration, ok bool) {
 	return by, true
 }
 
-// keys returns the time by which keys live.
+// keys returns wall time, by which keys live unless they are frozen.
 func (c *clock) keys(now time.Time) time.Time {
-	if _, frozen := c.frozen(); frozen {
-		return c.seen
-	}
-	if wall := now.Add(c.offset); wall.After(c.seen) {
-		c.seen = wall
-	}
-	return c.seen
+	return now.Add(c.offset)
 }
 
 // chance gives numbers that look random and are the same for the same seed:

@@ -89,6 +89,10 @@ func TestTimesOf(t *testing.T) {
 			with(bind, func(t *keystore.Timing) { t.Inactive, t.Delete = ago(time.Hour), ago(day) })},
 		{"retired after its records were gone", bind, over, over, ago(time.Hour), false,
 			with(bind, func(t *keystore.Timing) { t.Inactive, t.Delete = ago(time.Hour), ago(time.Hour) })},
+		{"gone, as it is noted", with(bind, func(t *keystore.Timing) { t.Inactive, t.Delete = ago(time.Hour), ago(time.Hour) }), over, over, ago(2 * day), false,
+			with(bind, func(t *keystore.Timing) { t.Inactive, t.Delete = ago(time.Hour), ago(time.Hour) })},
+		{"over, as another has noted, and not shown", with(bind, func(t *keystore.Timing) { t.Inactive, t.Delete = ago(day), ago(day) }), rollover.Status{}, rollover.Status{}, time.Time{}, false,
+			with(bind, func(t *keystore.Timing) { t.Inactive, t.Delete = ago(day), ago(day) })},
 		{"gone, and in use in another view", bind, over, over, ago(2 * day), true, bind},
 		{"it was to be over, and is needed", with(bind, func(t *keystore.Timing) { t.Inactive, t.Delete = ago(day), ago(day) }), shown, shown, time.Time{}, false,
 			with(bind, func(t *keystore.Timing) { t.Inactive, t.Delete = time.Time{}, time.Time{} })},
@@ -103,6 +107,22 @@ func TestTimesOf(t *testing.T) {
 		e.Timing = got
 		if again := timesOf(&k, e, tt.beside, now); again != got {
 			t.Errorf("%s: %+v the second time", tt.name, again)
+		}
+	}
+}
+
+// A key that revokes itself is noted as that, once.
+func TestTimesOf_Revoked(t *testing.T) {
+	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct{ has, revoked, want time.Time }{
+		{time.Time{}, time.Time{}, time.Time{}},
+		{time.Time{}, now.Add(1500 * time.Millisecond), now.Add(time.Second)},
+		{now, now.Add(day), now},
+		{now, time.Time{}, now},
+	} {
+		k := rollover.Key{Role: policy.KSK, Revoked: c.revoked}
+		if got := timesOf(&k, keystore.Entry{Timing: keystore.Timing{Revoke: c.has}}, false, now); !got.Revoke.Equal(c.want) {
+			t.Errorf("%s, noted as %s: %s", c.revoked, c.has, got.Revoke)
 		}
 	}
 }

@@ -22,13 +22,14 @@ type twoViews struct {
 	parent  *upper
 	copies  [2]*memoryCopies
 	policy  [2]policy.Policy
-	reads   int // the view whose CDS the parent reads
+	reads   int           // the view whose CDS the parent reads
+	delay   time.Duration // of the parent
 	asked   string
 	acts    time.Time
 }
 
 func observeViews(t *testing.T) *twoViews {
-	v := &twoViews{t: t, p: newPlace(t), parent: newUpper("ns1.org.", "ns2.org.")}
+	v := &twoViews{t: t, p: newPlace(t), parent: newUpper("ns1.org.", "ns2.org."), delay: time.Hour}
 	v.parent.ttl = uint32(v.p.policy.DSTTL / time.Second)
 	v.policy = [2]policy.Policy{v.p.policy, v.p.policy}
 	for i := range v.caches {
@@ -63,7 +64,7 @@ func (v *twoViews) stop() {
 	}
 }
 
-// run lets time pass, has the parent follow the CDS that it reads after an hour,
+// run lets time pass, has the parent follow the CDS that it reads after its delay,
 // one server after the other, and judges what caches may have.
 func (v *twoViews) run(span time.Duration) {
 	v.t.Helper()
@@ -101,7 +102,7 @@ func (v *twoViews) follow() {
 		return
 	}
 	if asked != v.asked {
-		v.asked, v.acts = asked, time.Now().Add(time.Hour)
+		v.asked, v.acts = asked, time.Now().Add(v.delay)
 	}
 	if !time.Now().Before(v.acts) {
 		v.parent.follow(v.t, s, v.parent.names[0])
@@ -147,9 +148,7 @@ func TestP3_Views_KSKRollsOneAfterTheOther(t *testing.T) {
 					t.Fatalf("DS %v of KSK %d", got, old)
 				}
 				roll := func(n int) {
-					if _, err := v.signers[n].order(t.Context(), byTest, func(k *rollover.KeySet, o rollover.Order) (rollover.Entry, error) {
-						return k.Roll(o, policy.KSK, false)
-					}); err != nil {
+					if _, err := v.signers[n].order(t.Context(), byTest, rollKSK); err != nil {
 						t.Fatal(err)
 					}
 					v.run(6 * day)
@@ -183,6 +182,31 @@ func TestP3_Views_KSKRollsOneAfterTheOther(t *testing.T) {
 			})
 		})
 	}
+}
+
+// P3: a view that rolls the key that both have had waits for its own DS, however
+// slow the parent is.
+func TestP3_Views_SlowParent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := observeViews(t)
+		defer v.stop()
+		v.run(3 * day)
+		old := v.ksk("a")
+		v.delay = 9 * day
+		if _, err := v.signers[0].order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		v.run(8 * day)
+		if got := v.has(); !slices.Equal(got, []uint16{old}) {
+			t.Fatalf("the parent is not slow: DS %v", got)
+		}
+		v.run(6 * day)
+		for _, k := range v.p.stateIn("a").KeySet.Keys {
+			if k.Tag == old && !k.Gone() {
+				t.Errorf("the view that has rolled still waits: %s", told(&k))
+			}
+		}
+	})
 }
 
 // P3: another algorithm, and the way out of DNSSEC and back, are gone together:

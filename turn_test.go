@@ -1,93 +1,216 @@
 package autosign
 
 import (
-	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/autosign-dns/autosign/plugin/key"
+	"github.com/autosign-dns/autosign/plugin/keystore"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/state"
 )
 
-// Which of two configurations is the newer one does not hang on the clocks of
-// those who have them, nor, where they were modified at the same moment, on who
-// looks at the zone last.
-func TestTurn_WhichConfigurationIsTheNewer(t *testing.T) {
-	now := time.Date(2030, 1, 10, 12, 0, 0, 0, time.UTC)
-	one, two, three := policy.Default(), policy.Default(), policy.Default()
-	one.DNSKEYTTL, two.DNSKEYTTL, three.DNSKEYTTL = 1, 2, 3
-	type step struct {
-		policy    policy.Policy
-		asOf, now time.Duration
-		want      uint32
-	}
-	for _, c := range []struct {
-		name  string
-		steps []step
-	}{
-		{"older by an hour", []step{{two, 0, 0, 2}, {one, -time.Hour, time.Minute, 2}}},
-		{"newer by an hour", []step{{one, 0, 0, 1}, {two, time.Hour, time.Hour, 2}}},
-		{"the older one's clock is behind", []step{{two, 0, 0, 2}, {one, -time.Hour, -10 * time.Minute, 2}, {one, -time.Hour, -day, 2}}},
-		{"the files' clock is ahead", []step{{two, 10 * time.Minute, 0, 2}, {one, 5 * time.Minute, 0, 2}, {two, 10 * time.Minute, 0, 2}}},
-		{"of a clock that was wrong", []step{{one, 1000 * day, 1000 * day, 1}, {two, -time.Hour, 0, 2}}},
-		{"the same moment", []step{{one, 0, 0, 1}, {two, 0, 1, 2}, {one, 0, 2, 2}, {two, 0, 3, 2}, {one, 0, 4, 2}}},
-		{"three of the same moment", []step{{one, 0, 0, 1}, {two, 0, 1, 2}, {three, 0, 2, 3}, {two, 0, 3, 3}, {one, 0, 4, 3}}},
-		{"touched", []step{{one, 0, 0, 1}, {two, 0, 1, 2}, {one, 1, 2, 1}, {two, 0, 3, 1}}},
-	} {
-		d := state.New("example.org.")
-		for i, x := range c.steps {
-			tt, err := turn(d, outlook{policy: x.policy, asOf: now.Add(x.asOf), now: now.Add(x.now), listed: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d.Policy.DNSKEYTTL != x.want || tt.policy.DNSKEYTTL != x.want || tt.older != (x.want != x.policy.DNSKEYTTL) {
-				t.Errorf("%s, step %d: %d stored, %d in force, older %v, want %d", c.name, i, d.Policy.DNSKEYTTL, tt.policy.DNSKEYTTL, tt.older, x.want)
-			}
-			if again, _ := turn(d, outlook{policy: x.policy, asOf: now.Add(x.asOf), now: now.Add(x.now), listed: true}); again.changed {
-				t.Errorf("%s, step %d: turning it again changes it", c.name, i)
-			}
+// Signatures are complete since what is served is all by the newest generation,
+// not since something before it was.
+func TestTurn_CompleteIsWhatIsServed(t *testing.T) {
+	p := newPlace(t)
+	s := p.signer()
+	s.mustRun(t)
+	since := time.Now().Add(-time.Minute).UTC()
+	for _, served := range []bool{true, false} {
+		d := p.state()
+		d.Generations[0].Complete = time.Time{}
+		w := s.outlook(moment{now: time.Now(), key: time.Now().UTC()})
+		w.shape, w.since = shapeOf(d), since
+		if !served {
+			w.shape = "before"
 		}
-	}
-}
-
-// A turn is a function of what it is given: the salt, too.
-func TestTurn_TheSaltComesIn(t *testing.T) {
-	w := outlook{policy: policy.Default(), asOf: time.Unix(0, 0), now: time.Unix(0, 0), listed: true, salt: bytes.Repeat([]byte{7}, 255)}
-	w.policy.Denial = policy.Denial{NSEC3: true, SaltLength: 3}
-	for range 2 {
-		d := state.New("example.org.")
-		if _, err := turn(d, w); err != nil || string(d.Salt) != "\x07\x07\x07" {
-			t.Errorf("salt %x, %v", d.Salt, err)
-		}
-	}
-}
-
-// What is known of a parent counts for the policy that has that parent. Where a
-// newer configuration has set another one, nobody here looks at it.
-func TestTurn_TheParentOfThePolicyInForce(t *testing.T) {
-	now := time.Date(2030, 1, 10, 12, 0, 0, 0, time.UTC)
-	outside, none, local := policy.Default(), policy.Default(), policy.Default()
-	none.NoParent, local.ParentLocal = true, true
-	seen := sighting{seen: rollover.Observation{At: now, Zone: "org.", Servers: []rollover.Server{{Name: "a."}}}}
-	for _, c := range []struct {
-		name           string
-		inForce, here  policy.Policy
-		unsure, counts bool
-	}{
-		{"the same", outside, outside, false, true},
-		{"none here", outside, none, true, false},
-		{"local here", outside, local, true, false},
-		{"local in force", local, outside, true, false},
-		{"none in force", none, outside, false, false},
-	} {
-		d := state.New("example.org.")
-		if _, err := turn(d, outlook{policy: c.inForce, asOf: now, now: now, listed: true}); err != nil {
+		if _, err := turn(d, w); err != nil {
 			t.Fatal(err)
 		}
-		tt, err := turn(d, outlook{policy: c.here, asOf: now.Add(-time.Hour), now: now, listed: true, parent: seen})
-		if err != nil || (tt.facts.Unsure != "") != c.unsure || (tt.facts.Parent.Zone != "") != c.counts {
-			t.Errorf("%s: unsure %q, seen %+v, %v", c.name, tt.facts.Unsure, tt.facts.Parent, err)
+		if got := d.Generations[0].Complete; got.Equal(since) != served || got.IsZero() == served {
+			t.Errorf("served: %t, complete since %s", served, got)
 		}
+	}
+}
+
+// A generation of a clock that was ahead begins again, after the one before it.
+func TestStraightenGenerations(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name  string
+		since []time.Duration // of generations, after now
+		want  []time.Duration
+	}{
+		{"one", []time.Duration{-day}, []time.Duration{-day}},
+		{"one of now", []time.Duration{0}, []time.Duration{0}},
+		{"one of a clock ahead", []time.Duration{day}, []time.Duration{0}},
+		{"two", []time.Duration{-2 * day, -day}, []time.Duration{-2 * day, -day}},
+		{"the second of a clock ahead", []time.Duration{-day, day}, []time.Duration{-day, 0}},
+		{"both of a clock ahead", []time.Duration{day, 2 * day}, []time.Duration{-time.Second, 0}},
+		{"the first of now", []time.Duration{0, day}, []time.Duration{-time.Second, 0}},
+	} {
+		d := state.New("example.org.")
+		for _, since := range c.since {
+			d.Generations = append(d.Generations, state.Generation{Since: now.Add(since)})
+		}
+		straightenGenerations(d, now)
+		for i, want := range c.want {
+			if got := d.Generations[i].Since.Sub(now); got != want {
+				t.Errorf("%s: generation %d since %s, want %s", c.name, i, got, want)
+			}
+		}
+	}
+}
+
+// What an operator has written counts; what was left open is as the keys in
+// service are.
+func TestAsKeysAre(t *testing.T) {
+	rsa := func(id string, role policy.Role, bits int) rollover.Key {
+		k := rollover.Key{ID: id, Role: role, Algorithm: policy.RSASHA256, Bits: bits}
+		k.SetGoals(rollover.Omnipresent)
+		return k
+	}
+	retired := rsa("z", policy.ZSK, 1024)
+	retired.SetGoals(rollover.Hidden)
+	set := rollover.KeySet{Keys: []rollover.Key{rsa("k", policy.KSK, 4096), retired, rsa("z", policy.ZSK, 1536)}}
+	for _, c := range []struct {
+		name      string
+		edit      func(*policy.Policy)
+		algorithm policy.Algorithm
+		ksk, zsk  int
+	}{
+		{"nothing is given", func(*policy.Policy) {}, policy.RSASHA256, 4096, 1536},
+		{"another algorithm", func(p *policy.Policy) { p.Algorithm, p.AlgorithmGiven = policy.ED25519, true }, policy.ED25519, 0, 0},
+		{"the length of one role", func(p *policy.Policy) { p.Algorithm, p.AlgorithmGiven, p.ZSKBits = policy.RSASHA256, true, 2048 }, policy.RSASHA256, 4096, 2048},
+	} {
+		p := policy.Default()
+		c.edit(&p)
+		if got := asKeysAre(p, &set); got.Algorithm != c.algorithm || got.KSKBits != c.ksk || got.ZSKBits != c.zsk {
+			t.Errorf("%s: %s with %d and %d bits", c.name, got.Algorithm, got.KSKBits, got.ZSKBits)
+		}
+	}
+}
+
+// A key of the pool is offered to a roll only if it can sign.
+func TestUsableSpare(t *testing.T) {
+	k, err := key.New(policy.ZSK, policy.ED25519, newPublic(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := state.Spare{ID: "a", PublicDigest: k.PublicDigest()}
+	for name, c := range map[string]struct {
+		e    keystore.Entry
+		want bool
+	}{
+		"at hand":             {keystore.Entry{ID: "a", Key: k}, true},
+		"of another name":     {keystore.Entry{ID: "b", Key: k}, false},
+		"cannot be read":      {keystore.Entry{ID: "a", Key: k, Err: keystore.ErrIncomplete}, false},
+		"public part only":    {keystore.Entry{ID: "a", Key: k, PublicOnly: true}, false},
+		"another of the name": {keystore.Entry{ID: "a"}, false},
+	} {
+		if usableSpare(x, []keystore.Entry{c.e}) != c.want {
+			t.Errorf("%s: usable is %t", name, !c.want)
+		}
+	}
+}
+
+// What is at hand is not made once more.
+func TestWantedRoles(t *testing.T) {
+	csk := policy.Default()
+	csk.Scheme = policy.SchemeCSK
+	for _, c := range []struct {
+		name      string
+		p         policy.Policy
+		meant     []policy.Role
+		presigned bool
+		want      []policy.Role
+	}{
+		{"nothing", policy.Default(), nil, false, []policy.Role{policy.KSK, policy.ZSK}},
+		{"nothing, scheme csk", csk, nil, false, []policy.Role{policy.CSK}},
+		{"a KSK", policy.Default(), []policy.Role{policy.KSK}, false, []policy.Role{policy.ZSK}},
+		{"a ZSK", policy.Default(), []policy.Role{policy.ZSK}, false, []policy.Role{policy.KSK}},
+		{"a ZSK, scheme csk", csk, []policy.Role{policy.ZSK}, false, []policy.Role{policy.KSK}},
+		{"a ZSK under a KSK elsewhere", policy.Default(), []policy.Role{policy.ZSK}, true, nil},
+		{"a CSK", policy.Default(), []policy.Role{policy.CSK}, false, nil},
+		{"both", policy.Default(), []policy.Role{policy.KSK, policy.ZSK}, false, nil},
+	} {
+		if got := wantedRoles(adopted{meant: c.meant}, c.p, c.presigned); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// listedKeys is a key store that lists what it is told to.
+type listedKeys struct {
+	keystore.Keystore
+	entries []keystore.Entry
+}
+
+func (k listedKeys) List(context.Context, string) ([]keystore.Entry, error) {
+	return slices.Clone(k.entries), nil
+}
+
+// A key that cannot be used leaves the others what they are.
+func TestKeyBox_AnUnusableKeyAmongOthers(t *testing.T) {
+	var want []keystore.Entry
+	for _, role := range []policy.Role{policy.KSK, policy.ZSK} {
+		k, err := key.New(role, policy.ED25519, newPublic(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, keystore.Entry{ID: role.String(), Key: k})
+	}
+	for at := range 3 {
+		all := slices.Insert(slices.Clone(want), at, keystore.Entry{ID: "broken", Err: errors.New("damaged")})
+		b := keyBox{store: listedKeys{entries: all}, zone: "example.org."}
+		got, err := b.list(t.Context(), policy.SchemeSplit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range got {
+			if e.ID != all[i].ID || e.Key.PublicDigest() != all[i].Key.PublicDigest() || e.Err == nil && e.Key.Role.String() != e.ID {
+				t.Errorf("broken at %d: %s is a %s with tag %d", at, e.ID, e.Key.Role, e.Key.Tag)
+			}
+		}
+	}
+}
+
+// The file beside the keys has DS records of what signs the DNSKEY set alone.
+func TestWriteDS_OfTheKSKAlone(t *testing.T) {
+	p := newPlace(t)
+	s := p.signer()
+	s.mustRun(t)
+	data, err := os.ReadFile(filepath.Join(p.dir, "dsset-example.org."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Join(s.recordsOf(p.state().Key(p.of(policy.KSK))), "\n") + "\n"
+	if string(data) != want || strings.Count(want, " IN DS ") != 2 {
+		t.Errorf("%s\nwant\n%s", data, want)
+	}
+}
+
+// A key to be destroyed that is there no more is destroyed.
+func TestDestroy_WhatIsThereNoMore(t *testing.T) {
+	p := newPlace(t)
+	s := p.signer()
+	s.mustRun(t)
+	if _, err := s.docs.change(t.Context(), func(d *state.Document) error {
+		d.Doomed = append(d.Doomed, "Kexample.org.+015+00001")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.mustRun(t)
+	if left := p.state().Doomed; len(left) > 0 {
+		t.Errorf("%v is still to be destroyed", left)
 	}
 }

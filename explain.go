@@ -92,7 +92,9 @@ func (s *signer) status() (st Status, ok bool) {
 	f := l.facts
 	f.Parent = seen
 	var reasons []rollover.Reason
-	if !zskOnly(l.doc) { // whose keys do what they are told elsewhere
+	if zskOnly(l.doc) {
+		reasons = reasonsElsewhere(&l.doc.KeySet)
+	} else {
 		reasons = rollover.Step(l.at, l.policy, f, l.doc.KeySet).Reasons // again, for the next look
 		l.others.explain(reasons, &l.doc.KeySet)
 	}

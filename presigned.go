@@ -109,6 +109,23 @@ func inSet(k *rollover.Key, in bool, now time.Time) {
 	*k.Status(rollover.DNSKEY), *k.Status(rollover.ZRRSIG) = status, status
 }
 
+// reasonsElsewhere explains keys that do what the DNSKEY set in the source says.
+func reasonsElsewhere(set *rollover.KeySet) (list []rollover.Reason) {
+	for i := range set.Keys {
+		k := &set.Keys[i]
+		for _, r := range []rollover.Record{rollover.DNSKEY, rollover.ZRRSIG} {
+			s := k.Status(r)
+			out := rollover.Reason{Key: k.ID, Tag: k.Tag, Role: k.Role, Record: r, State: s.State, Since: s.Since, Goal: s.Goal,
+				Next: rollover.Hidden, Waiting: "the source's DNSKEY set to be without this key"}
+			if !s.State.Shown() {
+				out.Next, out.Waiting = rollover.Omnipresent, "the source's DNSKEY set to have this key"
+			}
+			list = append(list, out)
+		}
+	}
+	return list
+}
+
 // forget drops ZSKs that have been out of the source's DNSKEY set for so long;
 // zero: none. Where the KSK is here a step does that.
 func forget(doc *state.Document, purge time.Duration, now time.Time) {

@@ -60,6 +60,35 @@ func TestZSKOnly_RemovedKeysArePurged(t *testing.T) {
 	})
 }
 
+// Also a key that does what is said elsewhere says where it is, and what moves it.
+func TestZSKOnly_StatusHasReasons(t *testing.T) {
+	p := newPlace(t)
+	show := p.elsewhere()
+	old := p.makeKey(policy.ZSK)
+	show(old)
+	s := p.signer()
+	s.mustRun(t)
+	fresh := p.makeKey(policy.ZSK)
+	show(fresh)
+	s.mustRun(t)
+	st, _ := s.status()
+	want := map[string]string{old.ID: "hidden, have this key", fresh.ID: "omnipresent, be without"}
+	if len(st.Keys) != len(want) {
+		t.Errorf("%d keys", len(st.Keys))
+	}
+	for _, k := range st.Keys {
+		state, waits, _ := strings.Cut(want[k.ID], ", ")
+		if len(k.Reasons) != 2 || k.Reasons[1].Record != rollover.ZRRSIG {
+			t.Fatalf("%s: %+v", k.ID, k.Reasons)
+		}
+		for _, r := range k.Reasons {
+			if r.State.String() != state || r.Since.IsZero() || !strings.Contains(r.Waiting, waits) {
+				t.Errorf("%s: %s", k.ID, sentence(r))
+			}
+		}
+	}
+}
+
 // What would do nothing where the KSK is elsewhere is refused, or warned of.
 func TestZSKOnly_OrdersAreRefused(t *testing.T) {
 	p := newPlace(t)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -110,7 +111,12 @@ func (a *Autosign) bind(inst *instance, options []corefile.Options, config *dnss
 		if err := checkNeighbours(config.Handlers(), o.Zones, o.Policy.Allow); err != nil {
 			fault(err)
 		}
-		back := inst.open(directoryOf(o, config))
+		dir := directoryOf(o, config)
+		if err := checkDirectory(dir); err != nil {
+			fault(err)
+			continue
+		}
+		back := inst.open(dir)
 		for _, origin := range o.Zones {
 			z := served.Z[origin]
 			if z == nil {
@@ -177,6 +183,30 @@ func directoryOf(o corefile.Options, config *dnsserver.Config) string {
 		dir = abs
 	}
 	return dir
+}
+
+// checkDirectory reports that a directory for keys is something else, or is not
+// there and cannot be made. It is made when something is first kept in it.
+func checkDirectory(dir string) error {
+	for path := dir; ; path = filepath.Dir(path) {
+		switch info, err := os.Stat(path); {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("keys %s: %s is not a directory", dir, path)
+		case errors.Is(err, fs.ErrPermission):
+			return fmt.Errorf("keys %s: %w", dir, err)
+		case err == nil && path != dir:
+			probe, err := os.MkdirTemp(path, ".autosign-")
+			if err == nil {
+				err = os.Remove(probe)
+			}
+			if err != nil {
+				return fmt.Errorf("keys %s: it is not there and cannot be made: %w", dir, err)
+			}
+			return nil
+		case err == nil, path == filepath.Dir(path):
+			return nil
+		}
+	}
 }
 
 // modified returns when a configuration was changed last: the latest of the files

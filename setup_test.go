@@ -112,6 +112,18 @@ func TestStart_Faults(t *testing.T) {
 example.org:0 {
 	file DIR/example.org.db
 }`, []string{"Corefile:3", "sub.example.org.", "no zone above it is signed by this server"}},
+		{"keys in a file", `example.org:0 {
+	file DIR/example.org.db
+	autosign {
+		keys DIR/example.org.db
+	}
+}`, []string{"Corefile:3", "keys ", "example.org.db is not a directory"}},
+		{"keys below a file", `example.org:0 {
+	file DIR/example.org.db
+	autosign {
+		keys DIR/example.org.db/keys/here
+	}
+}`, []string{"Corefile:3", "keys/here", "example.org.db is not a directory"}},
 		{"any in front", `example.org:0 {
 	any
 	file DIR/example.org.db

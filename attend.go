@@ -24,6 +24,7 @@ type beyond struct {
 	localNext  time.Time               // when it is looked at again
 	begun      rollover.KeySet         // before the keys were looked at by this process
 	asked      map[string]bool         // what was told of DS records for the parent: IDs of keys, false where they are to go
+	leftLocal  bool                    // the DS went from a parent in this process when the policy of before, with parent local, did
 	listening  bool                    // it is looked whether another instance has changed the state; under the loop's lock
 }
 

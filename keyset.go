@@ -81,7 +81,9 @@ func (s *signer) moveKeys(ctx context.Context, doc *state.Document, m moment) (*
 // storeTurn turns the stored document. Who loses the race to another turns what
 // that one has made of it.
 func (s *signer) storeTurn(ctx context.Context, m moment) (doc *state.Document, t turned, err error) {
+	local := false
 	doc, err = s.docs.change(ctx, func(d *state.Document) error {
+		local = d.Policy.ParentLocal
 		if t, err = turn(d, s.outlook(m)); err != nil {
 			return err
 		}
@@ -92,6 +94,11 @@ func (s *signer) storeTurn(ctx context.Context, m moment) (doc *state.Document, 
 		m.see(d)
 		return nil
 	})
+	if err == nil {
+		if s.leftLocal = !t.policy.ParentLocal && (local || s.leftLocal); local && s.leftLocal {
+			s.tellLeft(&doc.KeySet)
+		}
+	}
 	return doc, t, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/autosign-dns/autosign/plugin/event"
 	"github.com/autosign-dns/autosign/plugin/policy"
 	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/source"
@@ -267,4 +268,32 @@ func TestKin_NearestParentInTheChildsView(t *testing.T) {
 			t.Errorf("%v: got %q, want %q", c.child, text, c.want)
 		}
 	}
+}
+
+// Who takes parent local away has the DS leave the parent with it. The log says so
+// when that is decided and when it is seen, both with the record to put back.
+func TestLocalParent_LeftWithTheDSInIt(t *testing.T) {
+	heard := listen(t)
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		child, _ := p.family(t, aboveZone, "")
+		ksk := p.of(policy.KSK)
+		wait(t, "delegated", 3*day, p.in(ksk, rollover.DS, rollover.Omnipresent))
+		record := dsText(child.origin, child.publicKeys(&p.state().KeySet)[ksk])
+		child.loop.stop()
+		heard.of()
+		p.policy.ParentLocal = false
+		r := newUpper("a.")
+		s := p.attended(t, r)
+		defer s.loop.stop()
+		wait(t, "seeing that it is gone", 3*day, p.in(ksk, rollover.DS, rollover.Rumoured))
+		lines := heard.of(event.Warned)
+		for i, want := range []string{"parent local is no longer set", "this server has taken it away itself"} {
+			if len(lines) != 2 || !strings.Contains(lines[i], want) || !strings.HasSuffix(lines[i], ": "+record) {
+				t.Errorf("%q, want %q and the record", lines, want)
+			}
+		}
+		r.follow(t, s, "a.")
+		wait(t, "delegated again", 3*day, p.in(ksk, rollover.DS, rollover.Omnipresent))
+	})
 }

@@ -35,6 +35,31 @@ func (s *signer) tellLost(m rollover.Move, e event.Event) {
 	if m.Record != rollover.DS.String() || m.From != rollover.Omnipresent.String() || m.To != rollover.Rumoured.String() {
 		return
 	}
-	s.tell(event.Event{Kind: event.Warned, Key: e.Key, Tag: e.Tag,
-		Why: "the DS of this key is gone from every server of the parent, and nobody asked for that: put it back"})
+	why := "the DS of this key is gone from every server of the parent, and nobody asked for that: put it back"
+	if s.leftLocal {
+		why = "the DS of this key is gone from every server of the parent: this server has taken it away itself, when parent local " +
+			"was no longer set. Put it back" + s.recordOf(e.Key)
+	}
+	s.tell(event.Event{Kind: event.Warned, Key: e.Key, Tag: e.Tag, Why: why})
+}
+
+// tellLeft warns that DS records go with `parent local`: the parent zone of this
+// server has them from here alone.
+func (s *signer) tellLeft(set *rollover.KeySet) {
+	for _, id := range set.Delegated() {
+		s.tell(event.Event{Kind: event.Warned, Key: id, Tag: set.Key(id).Tag,
+			Why: "parent local is no longer set, and with it the DS of this key goes from the parent zone of this server: " +
+				"unless it is to go, put it into that zone's file" + s.recordOf(id)})
+	}
+}
+
+// recordOf returns the DS record of a key in zone-file form, behind a colon; empty
+// if the key cannot be read now.
+func (s *signer) recordOf(id string) string {
+	for _, e := range s.box.known {
+		if e.ID == id && e.Err == nil {
+			return because(dsText(s.origin, plain(e.Key)))
+		}
+	}
+	return ""
 }

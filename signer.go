@@ -427,7 +427,7 @@ func notPast(doc *state.Document, known uint32) error {
 	last, claimed := doc.Last()
 	if !claimed || sign.SerialAfter(known, last.Serial) {
 		return fmt.Errorf("%w: %w: it knows of serial %d at most, and %d has been published: "+
-			"put back the right document, or, if it is lost, remove the last good copy of the zone too", errStore, errOldState, last.Serial, known)
+			"put back the right document, or, if it is lost, remove the last good copy of the zone too, and restart", errStore, errOldState, last.Serial, known)
 	}
 	return nil
 }

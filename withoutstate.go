@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/event"
 	"github.com/autosign-dns/autosign/plugin/keystore"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/state"
 	"github.com/autosign-dns/autosign/plugin/zone"
 )
@@ -106,11 +109,26 @@ func (s *signer) makeshift(entries []keystore.Entry, content *zone.Zone, m momen
 	doc := state.New(s.zone)
 	w := s.outlook(m)
 	w.freeze = "the state cannot be used"
-	for _, k := range found.keys {
+	keys := found.keys
+	if content.Presigned == nil { // otherwise who signs the DNSKEY set is not among them
+		keys = standAlone(keys)
+	}
+	for _, k := range keys {
 		if err := doc.AddKey(k); err != nil {
 			return nil, err
 		}
 	}
 	_, err = turn(doc, w)
 	return doc, err
+}
+
+// standAlone leaves out the keys of algorithms that do not both sign the zone
+// and its DNSKEY set: they were only coming, or nearly gone.
+func standAlone(keys []rollover.Key) []rollover.Key {
+	does := func(a policy.Algorithm, r rollover.Record) bool {
+		return slices.ContainsFunc(keys, func(k rollover.Key) bool { return k.Algorithm == a && k.Status(r).State.Shown() })
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k rollover.Key) bool {
+		return !does(k.Algorithm, rollover.KRRSIG) || !does(k.Algorithm, rollover.ZRRSIG)
+	})
 }

@@ -92,3 +92,37 @@ func (p *place) tagOf(id string) uint16 {
 	}
 	return 0
 }
+
+// P7: the state is lost in the middle of an algorithm rollover, and the process
+// starts: keys of an algorithm that cannot stand alone yet, or no more, sign
+// nothing.
+func TestP7_WithoutState_InEachStepOfAnAlgorithmRollover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		s, _ := p.delegated(t, r)
+		s.loop.stop()
+		p.policy.Algorithm, p.policy.AlgorithmGiven = policy.ECDSAP256SHA256, true
+		s = p.attended(t, r)
+		shapes := map[string]bool{}
+		for range 40 * 24 {
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			r.follow(t, s, "a.")
+			doc := p.state()
+			if shape := shapeOf(doc); !shapes[shape] {
+				shapes[shape] = true
+				p.memory.SetHooks(memory.Hooks{Before: func(memory.Op, string) error { return errors.New("the disk is broken") }})
+				other := p.signer()
+				err := other.run(t) // fails, and says so
+				if other.served.Load() == nil {
+					t.Errorf("nothing is served with the keys of\n%s%v", shape, err)
+				}
+				p.memory.SetHooks(memory.Hooks{})
+			}
+		}
+		s.loop.stop()
+		if len(shapes) < 5 {
+			t.Errorf("the state was lost in %d steps only", len(shapes))
+		}
+	})
+}

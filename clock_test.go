@@ -71,6 +71,33 @@ func TestClock_JumpAheadIsNoHold(t *testing.T) {
 	}
 }
 
+// A clock that was set back a little and is put right again has not let time pass
+// either, for what began meanwhile.
+func TestClock_BackAndAheadAgainIsNoHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := rolling(t)
+		defer s.loop.stop()
+		p.jump.Store(-int64(50 * time.Minute))
+		s.loop.ask(s)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		p.jump.Store(0)
+		s.loop.ask(s)
+		hold := day + policy.Default().ZonePropagation + policy.Default().PublishSafety
+		time.Sleep(hold - 20*time.Minute) // of which eleven minutes were over before
+		synctest.Wait()
+		if k := p.newestZSK(); k.Status(rollover.DNSKEY).State != rollover.Rumoured {
+			t.Errorf("the DNSKEY is %s before every cache can have it", k.Status(rollover.DNSKEY).State)
+		}
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if k := p.newestZSK(); k.Status(rollover.DNSKEY).State != rollover.Omnipresent {
+			t.Errorf("the DNSKEY is %s when every cache has it", k.Status(rollover.DNSKEY).State)
+		}
+		s.mustServe(t)
+	})
+}
+
 // A reload within the time in which a jump is doubted does not make it believed.
 func TestClock_DoubtOutlivesAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

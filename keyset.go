@@ -51,6 +51,10 @@ func (s *signer) moveKeys(ctx context.Context, doc *state.Document, m moment) (*
 				return nil, err
 			}
 			s.tellMoves(t.plan)
+			if m.frozen.IsZero() { // the document knows now
+				s.clock.took(m.jump)
+				m.jump = 0
+			}
 		}
 		s.effective = t.policy
 		s.noteLife(doc, t, m)

@@ -92,9 +92,11 @@ func turn(d *state.Document, w outlook) (t turned, err error) {
 }
 
 // leap takes a jump of the clock into a document: time that did not pass is no
-// hold. If the document was worked on since, another instance has done so.
+// hold. If the document was worked on since a far one, another instance has done
+// so; a little one may only put right a clock that the document has followed back.
 func leap(d *state.Document, w outlook) {
-	if w.jump <= 0 || d.LastSeen.IsZero() || w.now.Sub(d.LastSeen) < w.jump {
+	known := w.jump > jumpRunning && w.now.Sub(d.LastSeen) < w.jump
+	if w.jump <= 0 || d.LastSeen.IsZero() || known {
 		return
 	}
 	d.KeySet.Jumped(w.now, w.jump)

@@ -85,7 +85,8 @@ func TestEvents_OfAKSKRoll(t *testing.T) {
 		names := map[string]string{old: "OLD"}
 		check := func(when string, want ...string) {
 			t.Helper()
-			got := plainly(h.of(event.DSToPublish, event.DSToRemove, event.KeyWaits, event.Warned), names)
+			got := plainly(h.of(event.DSToPublish, event.DSToRemove, event.KeyWaits, event.Warned,
+				event.KeyUnusable, event.KeysWithheld, event.Refused, event.SourceLost, event.StoreFailed, event.Frozen), names)
 			if !slices.Equal(got, want) {
 				t.Errorf("%s:\n%s\nwant\n%s", when, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}

@@ -105,6 +105,27 @@ func TestStep_InsistedUntilAllAgree(t *testing.T) {
 	}
 }
 
+// An operator's word counts until a server says something of that DS itself.
+func TestStep_WordCountsUntilAServerTells(t *testing.T) {
+	k := inService("key", policy.KSK).in(DS, Rumoured, Omnipresent)
+	k.DSSeen, k.ByHand = noon, true
+	for _, c := range []struct {
+		name    string
+		servers []Server
+		byHand  bool
+	}{
+		{"nobody answers", []Server{{Err: "timeout"}, {Err: "timeout"}}, true},
+		{"one has it", []Server{{Keys: []string{"key"}}, {Err: "timeout"}}, false},
+		{"one has it not", []Server{{}, {Err: "timeout"}}, false},
+	} {
+		at := noon.Add(time.Minute)
+		plan := Step(at, odd(), Facts{Complete: noon, Parent: Observation{At: at, Servers: c.servers}}, ours(inService("zsk", policy.ZSK), k))
+		if got := plan.KeySet.Key("key").ByHand; got != c.byHand {
+			t.Errorf("%s: by hand %t", c.name, got)
+		}
+	}
+}
+
 // A parent that cannot be asked: an operator's word takes the place of looks, for
 // DS that are there and for DS that are gone.
 func TestStep_DSByHand(t *testing.T) {

@@ -62,7 +62,6 @@ type watch struct {
 	answered bool          // a server answered since the start
 	hosts    []parent.Host // servers that the zone's own records name
 	told     bool          // all of the zone's servers told which keys they show
-	nobody   bool          // they could not be found when they were last looked for
 	around   time.Time     // when they are asked again, where there is no parent to be asked
 	strange  string        // why the state may be one of the past
 	trusted  bool          // an operator said that it is not
@@ -114,7 +113,7 @@ func (w *watch) takeOver(from *watch) {
 	defer w.mu.Unlock()
 	w.seen, w.raw, w.lost, w.answered = from.seen, from.raw, from.lost, from.answered
 	w.began, w.old, w.checked = from.began, from.old, from.checked
-	w.told, w.nobody, w.strange, w.trusted = from.told, from.nobody, from.strange, from.trusted
+	w.told, w.strange, w.trusted = from.told, from.strange, from.trusted
 	w.cached = from.cached
 }
 
@@ -148,7 +147,7 @@ func (w *watch) sight(now time.Time) (v sighting) {
 		v.freeze = w.strange
 	case w.active() && !w.checked && w.old && now.Before(bound):
 		v.freeze, v.until = "the parent has not been looked at since the start", bound
-	case w.doubtful() && !w.nobody && now.Before(patience):
+	case w.doubtful() && now.Before(patience):
 		v.freeze, v.until = "the zone's servers have not all told since the start which keys they show", patience
 	case w.active() && !w.answered && w.old:
 		v.unsure = "no server of the parent has answered since the start" + because(w.lost)

@@ -22,7 +22,6 @@ import (
 
 // comparison is what the zone's servers show, held against the state.
 type comparison struct {
-	lost    bool   // the servers could not be found
 	told    bool   // every server told, or nobody in the world is led to any
 	strange string // why the state is not to be trusted; empty: nothing speaks against it
 }
@@ -33,7 +32,8 @@ func (w *watch) doubtful() bool {
 	return w.ask != nil && w.old && !w.trusted && (!w.told || w.strange != "")
 }
 
-// patience is how long keys wait for servers of the zone that do not answer.
+// patience is how long keys wait for servers of the zone that do not answer, or
+// cannot be found.
 func (w *watch) patience() time.Duration {
 	return clamp((w.policy.DSTTL+w.policy.ParentPropagation)/4, time.Second, startBound)
 }
@@ -56,8 +56,7 @@ func (w *watch) compare(ctx context.Context) <-chan comparison {
 			published = w.ask.DNSKEYAt(ctx, w.zone, hosts)
 		}
 		if err != nil {
-			none := errors.Is(err, parent.ErrNotDelegated)
-			out <- comparison{lost: !none, told: none}
+			out <- comparison{told: errors.Is(err, parent.ErrNotDelegated)}
 			return
 		}
 		silent := func(c parent.Copy) bool { return c.Err != nil }
@@ -113,14 +112,14 @@ func (w *watch) await(ctx context.Context, from <-chan comparison) {
 // that every server has to tell. Until they do, the next look asks again.
 func (w *watch) compared(c comparison) {
 	w.mu.Lock()
-	before, waited := w.strange, !w.told && !w.nobody
+	before, news := w.strange, c.told && !w.told
 	if c.strange != "" || c.told {
 		w.strange = c.strange
 	}
-	w.told, w.nobody = w.told || c.told, c.lost
-	why, waits := w.strange, !w.told && !w.nobody
+	w.told = w.told || c.told
+	why := w.strange
 	w.mu.Unlock()
-	if waited != waits || why != before {
+	if news || why != before {
 		w.wake()
 	}
 	switch {

@@ -105,6 +105,37 @@ func TestWatch_AsksTheZonesServersWithoutAParent(t *testing.T) {
 	}
 }
 
+// While the zone's servers are silent, or cannot be found, keys wait for them, and
+// not for ever.
+func TestWatch_KeysWaitForTheZonesServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPlace(t), newUpper("a.")
+		s, ksk := p.delegated(t, r)
+		if _, err := s.order(t.Context(), byTest, rollKSK); err != nil {
+			t.Fatal(err)
+		}
+		s.loop.stop()
+		r.change(func() { r.keysErr = parent.ErrUnreachable })
+		for _, found := range []bool{false, true} {
+			s = p.attended(t, r)
+			time.Sleep(startBound / 2)
+			synctest.Wait()
+			if st, _ := s.status(); (st.Frozen == "") != found || (p.of(policy.KSK) != ksk) != found {
+				t.Errorf("servers found: %v; frozen: %q", found, st.Frozen)
+			}
+			if !found {
+				time.Sleep(startBound)
+				synctest.Wait()
+				if st, _ := s.status(); st.Frozen != "" || p.of(policy.KSK) == ksk {
+					t.Errorf("still frozen: %q", st.Frozen)
+				}
+			}
+			s.loop.stop()
+			r.change(func() { r.keysErr = nil })
+		}
+	})
+}
+
 // A restored older state of a zone without a parent.
 func TestWatch_StrangeKeysFreezeWithoutAParent(t *testing.T) {
 	stranger, _ := key.New(policy.KSK, policy.ED25519, newPublic(t))

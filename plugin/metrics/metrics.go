@@ -67,6 +67,9 @@ var errorKinds = map[event.Kind]string{
 
 // Observe counts an event.
 func Observe(e event.Event) {
+	if e.Kind == event.StoreFailed { // no key moves, until a pass has got through and says how it is
+		frozen.WithLabelValues(e.Zone, e.View).Set(1)
+	}
 	switch kind := errorKinds[e.Kind]; {
 	case e.Kind == event.Published:
 		published.WithLabelValues(e.Zone, e.View).Inc()

@@ -229,3 +229,17 @@ func TestObserve_CountsEveryError(t *testing.T) {
 		}
 	}
 }
+
+// P7: keys stand still while the state cannot be stored, whether they were looked
+// at before or not.
+func TestMetrics_P7_NoStateFreezesKeys(t *testing.T) {
+	defer Forget("p7.example.", "")
+	Observe(event.Event{Kind: event.StoreFailed, Zone: "p7.example."})
+	if v := values(t, "p7.example.")["keys_frozen"]; v != 1 {
+		t.Errorf("without a state: %v", v)
+	}
+	Roll("p7.example.", "", Rollover{})
+	if v := values(t, "p7.example.")["keys_frozen"]; v != 0 {
+		t.Errorf("with the state back: %v", v)
+	}
+}

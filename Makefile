@@ -82,12 +82,12 @@ vet:
 race: ## unit tests with the race detector
 	$(GO) test -race -timeout 15m -skip '$(LIVES)' . ./plugin/... ./cmd/...
 
-# Whole lives of zones in a fast clock: many steps one after the other, which the
-# race detector makes ten times as long.
-LIVES := ^(TestArrows|TestLife|TestP3_Views)
+# Whole lives of zones in a fast clock, and all that can become of one: many steps
+# one after the other, which the race detector makes ten times as long.
+LIVES := ^(TestArrows|TestLife|TestP3_Views|TestWalkFar)
 
 lives: ## years of rollovers, and each arrow from a policy to keys broken
-	$(GO) test -timeout 15m -run '$(LIVES)' .
+	$(GO) test -timeout 15m -run '$(LIVES)' . ./plugin/rollover
 
 e2e: ## a real server against real validators and secondaries
 	$(GO) test -race -timeout 15m ./test/...

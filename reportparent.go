@@ -29,7 +29,16 @@ func (w *watch) report(before, seen rollover.Observation, keys map[string]key.Ke
 				Why: "it is of a key elsewhere, or of one that is no more; have the parent take it away if nobody needs it"})
 		}
 	}
+	if astray(seen) && !astray(before) {
+		w.tell(event.Event{Kind: event.ChainBroken, Record: fmt.Sprintf("%s IN DS %s", w.zone, strings.Trim(fmt.Sprint(seen.Unknown), "[]")), Next: seen.Next,
+			Why: "validators find the zone bogus; put back the keys that these records are of, or the DS records of the keys here"})
+	}
 	w.reportSilence(before, seen, err)
+}
+
+// astray reports whether the parent has DS records, and none of a key of the zone.
+func astray(o rollover.Observation) bool {
+	return len(o.Unknown) > 0 && !slices.ContainsFunc(o.Servers, func(s rollover.Server) bool { return len(s.Keys) > 0 })
 }
 
 // reportSilence tells once of servers that do not answer, and says why.

@@ -45,6 +45,11 @@ func TestReport_TellsWhatIsNew(t *testing.T) {
 		{"at both, with another", look([]parent.DS{ours, other}, []parent.DS{ours}, nil), nil,
 			[]string{fmt.Sprintf(" DS of no key of the zone at the parent example.org. IN DS %d: it is of a key elsewhere, "+
 				"or of one that is no more; have the parent take it away if nobody needs it", other.KeyTag)}},
+		{"another alone", look([]parent.DS{other}, nil, nil), nil, []string{
+			" DS at the parent K (tag " + tag + ") from at 2 of 2 servers to at 0 of 2 servers: of org.",
+			fmt.Sprintf(" no DS at the parent leads to the zone example.org. IN DS %d: validators find the zone bogus; "+
+				"put back the keys that these records are of, or the DS records of the keys here", other.KeyTag)}},
+		{"another alone, again", look([]parent.DS{other}, nil, nil), nil, nil},
 		{"nobody", parent.Look{}, parent.ErrUnreachable, []string{" parent unclear: no usable answer"}},
 		{"nobody again", parent.Look{}, parent.ErrUnreachable, nil},
 	} {

@@ -52,6 +52,9 @@ const (
 	DSChanged
 	// DSUnknown is a DS at the parent that belongs to no key of the zone: Record, Next.
 	DSUnknown
+	// ChainBroken is a parent whose DS records are all of keys that the zone does not
+	// have: validators find the zone bogus. Record, Next.
+	ChainBroken
 	// ParentUnclear is a parent of which it is not known what it has: Err, Next.
 	ParentUnclear
 	// ParentNotified is a NOTIFY about a new CDS that the parent has taken: To (the
@@ -97,6 +100,7 @@ var texts = [kinds]string{
 	DSToRemove:   "DS for the parent to remove",
 	DSChanged:    "DS at the parent",
 	DSUnknown:    "DS of no key of the zone at the parent",
+	ChainBroken:  "no DS at the parent leads to the zone",
 	ClockJumped:  "clock jumped",
 	StoreFailed:  "state not stored",
 	Warned:       "warning",
@@ -132,7 +136,7 @@ const (
 // Severity returns how urgent events of this kind are.
 func (k Kind) Severity() Severity {
 	switch k {
-	case Refused, SourceLost, KeyUnusable, KeysWithheld, StoreFailed:
+	case Refused, SourceLost, KeyUnusable, KeysWithheld, StoreFailed, ChainBroken:
 		return Error
 	case ClockJumped, Warned, DSUnknown, ParentUnclear, NotifyFailed, Frozen, CommandRefused, Overridden:
 		return Warning

@@ -50,7 +50,7 @@ func TestKind_EveryKindHasWords(t *testing.T) {
 		}
 		seen[text] = k
 	}
-	if Kind(0).String() != "event 0" || kinds.String() != "event 27" {
+	if Kind(0).String() != "event 0" || kinds.String() != "event 28" {
 		t.Errorf("what is no kind is %q and %q", Kind(0), kinds)
 	}
 }
@@ -61,7 +61,7 @@ func TestKind_Severity(t *testing.T) {
 		Commanded: Info, KeyDestroyed: Info, DSChanged: Info, Thawed: Info,
 		Warned: Warning, ClockJumped: Warning, Frozen: Warning, DSUnknown: Warning, ParentUnclear: Warning,
 		NotifyFailed: Warning, CommandRefused: Warning, Overridden: Warning,
-		Refused: Error, SourceLost: Error, KeyUnusable: Error, KeysWithheld: Error, StoreFailed: Error,
+		Refused: Error, SourceLost: Error, KeyUnusable: Error, KeysWithheld: Error, StoreFailed: Error, ChainBroken: Error,
 	} {
 		if got := kind.Severity(); got != want {
 			t.Errorf("%s: got %d, want %d", kind, got, want)

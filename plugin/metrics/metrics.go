@@ -61,6 +61,7 @@ var errorKinds = map[event.Kind]string{
 	event.Warned:       "warning",
 
 	event.DSUnknown:     "unknown_ds",
+	event.ChainBroken:   "chain",
 	event.ParentUnclear: "parent",
 	event.Frozen:        "frozen",
 }

@@ -97,18 +97,29 @@ func TestStandby_OnlyWhatIsKnownAndWasNeverUsed(t *testing.T) {
 	}
 }
 
-// Keys whose private part is elsewhere are not retired here, even when their
-// algorithm is left.
-func TestRetireStandby_OnlyOurs(t *testing.T) {
-	for _, elsewhere := range []bool{false, true} {
-		standby := dnskeyOnly("standby", policy.ZSK)
-		standby.Algorithm, standby.Foreign = policy.ED25519, elsewhere
-		leaves := retired(inService("leaves", policy.ZSK))
-		leaves.Algorithm = policy.ED25519
-		s := ours(inService("ksk", policy.KSK), inService("zsk", policy.ZSK), standby, leaves)
+// A key that is published only goes with the last of its algorithm that were in
+// service; one that came before the others stays, and so does one whose private
+// part is elsewhere.
+func TestRetireStandby_WithTheLastOfItsAlgorithm(t *testing.T) {
+	standby, elsewhere := dnskeyOnly("standby", policy.ZSK), dnskeyOnly("standby", policy.ZSK)
+	standby.Algorithm, elsewhere.Algorithm, elsewhere.Foreign = policy.ED25519, policy.ED25519, true
+	leaves, stays := retired(inService("other", policy.ZSK)), inService("other", policy.ZSK)
+	leaves.Algorithm, stays.Algorithm = policy.ED25519, policy.ED25519
+	for name, c := range map[string]struct {
+		keys []Key
+		goes bool
+	}{
+		"with the last":                    {[]Key{standby, leaves}, true},
+		"with the last, it is elsewhere":   {[]Key{elsewhere, leaves}, false},
+		"beside one that stays":            {[]Key{standby, stays}, false},
+		"before all others":                {[]Key{standby}, false},
+		"after the others have been gone":  {[]Key{standby, {ID: "gone", Algorithm: policy.ED25519, Role: policy.ZSK, Retired: noon}}, false},
+		"with the last of another of them": {[]Key{standby, retired(inService("other", policy.ZSK))}, false},
+	} {
+		s := ours(append([]Key{inService("ksk", policy.KSK), inService("zsk", policy.ZSK)}, c.keys...)...)
 		plan := Step(noon, odd(), Facts{Served: noon, Complete: noon}, s)
-		if got := plan.KeySet.Key("standby").Retired.IsZero(); got != elsewhere {
-			t.Errorf("elsewhere %t: stays %t", elsewhere, got)
+		if got := !plan.KeySet.Key("standby").Retired.IsZero(); got != c.goes {
+			t.Errorf("%s: goes %t", name, got)
 		}
 	}
 }

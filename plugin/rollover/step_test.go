@@ -194,9 +194,14 @@ func TestStep_SinceInTheFuture(t *testing.T) {
 	for _, r := range []Record{DNSKEY, KRRSIG} {
 		key = key.since(r, noon.Add(300*day))
 	}
-	s := ours(inService("ksk", policy.KSK), inService("zsk", policy.ZSK), key)
+	seen, gone := inService("seen", policy.KSK), retired(inService("gone", policy.KSK)).in(DS, Unretentive, Hidden)
+	seen.DSSeen, gone.DSGone, gone.Revoked = noon.Add(300*day), noon.Add(300*day), noon.Add(300*day)
+	s := ours(inService("ksk", policy.KSK), inService("zsk", policy.ZSK), key, seen, gone)
 	f := Facts{Served: noon, Complete: noon}
 	plan := Step(noon, odd(), f, s)
+	if a, b := plan.KeySet.Key("seen"), plan.KeySet.Key("gone"); !a.DSSeen.Equal(noon) || !b.DSGone.Equal(noon) || !b.Revoked.Equal(noon) {
+		t.Errorf("DS seen %s, gone %s, revoked %s", a.DSSeen, b.DSGone, b.Revoked)
+	}
 	if got := plan.KeySet.Key("new").Records[DNSKEY].Since; !got.Equal(noon) {
 		t.Errorf("since %s", got)
 	}

@@ -256,12 +256,15 @@ func TestSee_TimeDoesNotGoBack(t *testing.T) {
 // leaves the pool.
 func TestSetKeys_PoolAndDoomed(t *testing.T) {
 	d := full(t)
+	if err := d.AddSpare(testSpare(6)); err != nil {
+		t.Fatal(err)
+	}
 	set := d.KeySet.Clone()
 	taken := testKey(4, policy.ZSK)
 	forgotten := set.Keys[0].ID
 	set.Keys = append(set.Keys[1:], taken)
 	d.SetKeys(set)
-	if len(d.Pool) != 0 || !slices.Contains(d.Doomed, forgotten) {
+	if len(d.Pool) != 1 || d.Spare(testSpare(6).ID) == nil || !slices.Contains(d.Doomed, forgotten) {
 		t.Errorf("pool %v, doomed %v", d.Pool, d.Doomed)
 	}
 	for _, id := range []string{taken.ID, forgotten, set.Keys[0].ID} {

@@ -205,13 +205,22 @@ func TestDecode_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 
 func TestEncode_RefusesWhatDecodeWouldRefuse(t *testing.T) {
 	for name, spoil := range map[string]func(*Document){
-		"version":           func(d *Document) { d.Version = 1 },
-		"three generations": func(d *Document) { d.Generations = append(d.Generations, generation(start.Add(1e15), 2)) },
-		"nobody signs":      func(d *Document) { d.Generations[1].ZSKs = nil },
-		"forgotten key":     func(d *Document) { d.KeySet.Keys = d.KeySet.Keys[:1] },
-		"no role":           func(d *Document) { d.KeySet.Keys[0].Role = 0 },
-		"forgotten tag":     func(d *Document) { d.UsedTags = d.UsedTags[1:] },
-		"tags in disorder":  func(d *Document) { slices.Reverse(d.UsedTags) },
+		"version":                             func(d *Document) { d.Version = 1 },
+		"three generations":                   func(d *Document) { d.Generations = append(d.Generations, generation(start.Add(1e15), 2)) },
+		"no refresh":                          func(d *Document) { d.Generations[1].Refresh = 0 },
+		"refresh as late as the rest expires": func(d *Document) { d.Generations[1].Validity = d.Generations[1].Refresh },
+		"refresh as late as the DNSKEY set":   func(d *Document) { d.Generations[1].ValidityDNSKEY = d.Generations[1].Refresh },
+		"a spare without a digest":            func(d *Document) { d.Pool[0].PublicDigest = "" },
+		"a spare with half a digest": func(d *Document) {
+			d.Pool[0].PublicDigest = "ab"
+			i := slices.IndexFunc(d.UsedTags, func(u UsedTag) bool { return u.Tag == d.Pool[0].Tag })
+			d.UsedTags[i].PublicDigest = "ab"
+		},
+		"nobody signs":     func(d *Document) { d.Generations[1].ZSKs = nil },
+		"forgotten key":    func(d *Document) { d.KeySet.Keys = d.KeySet.Keys[:1] },
+		"no role":          func(d *Document) { d.KeySet.Keys[0].Role = 0 },
+		"forgotten tag":    func(d *Document) { d.UsedTags = d.UsedTags[1:] },
+		"tags in disorder": func(d *Document) { slices.Reverse(d.UsedTags) },
 		"tags of keys long gone, in disorder": func(d *Document) {
 			d.UsedTags = append(d.UsedTags, UsedTag{Tag: 99, PublicDigest: digest(99)}, UsedTag{Tag: 98, PublicDigest: digest(98)})
 		},

@@ -15,18 +15,20 @@ func TestStep_ForgetsNothingInDoubt(t *testing.T) {
 	gone := Key{ID: "old", Role: policy.ZSK, Algorithm: p.Algorithm, Removed: noon.Add(-p.PurgeKeys)}
 	others := Observation{At: noon, Zone: "org.", Servers: []Server{{Name: "a"}}, Unknown: []uint16{4711}}
 	for _, c := range []struct {
-		name string
-		hold *Hold
-		seen Observation
-		kept bool
+		name   string
+		hold   *Hold
+		seen   Observation
+		unsure string
+		kept   bool
 	}{
-		{"all is well", nil, Observation{}, false},
-		{"under a hold", &Hold{Since: noon}, Observation{}, true},
-		{"with DS of other keys only", nil, others, true},
+		{"all is well", nil, Observation{}, "", false},
+		{"under a hold", &Hold{Since: noon}, Observation{}, "", true},
+		{"with DS of other keys only", nil, others, "", true},
+		{"with a parent that has not answered since a start", nil, Observation{}, "no answer", true},
 	} {
 		s := split(gone)
 		s.Hold = c.hold
-		plan := Step(noon, p, Facts{Served: noon, Complete: noon, Parent: c.seen}, s)
+		plan := Step(noon, p, Facts{Served: noon, Complete: noon, Parent: c.seen, Unsure: c.unsure}, s)
 		if kept := plan.KeySet.Key("old") != nil; kept != c.kept {
 			t.Errorf("%s: kept %t", c.name, kept)
 		}

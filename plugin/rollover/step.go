@@ -293,7 +293,7 @@ func (st *step) forget() {
 			st.tell(k.ID, "key", "retired", "removed", "nothing of it is left in any cache")
 		}
 	}
-	if st.p.PurgeKeys <= 0 || st.f.Complete.IsZero() && st.set.Signed() || st.set.Hold != nil || st.strangers() {
+	if st.p.PurgeKeys <= 0 || st.f.Complete.IsZero() && st.set.Signed() || st.set.Hold != nil || st.f.Unsure != "" || st.strangers() {
 		return // what is forgotten cannot be had back
 	}
 	st.set.Keys = slices.DeleteFunc(st.set.Keys, func(k Key) bool {

@@ -40,6 +40,24 @@ func TestWatch_SilenceDoesNotSpeakForTheState(t *testing.T) {
 	})
 }
 
+// What a zone's first pass says of the time before the start holds for all later
+// ones: the zone that it has published itself was not there before.
+func TestBegin_OnlyTheFirstCounts(t *testing.T) {
+	now := time.Now()
+	w := &watch{zone: "example.org.", policy: policy.Default(), ask: newUpper()}
+	w.begin(now, false)
+	w.begin(now.Add(time.Minute), true)
+	if v := w.sight(now.Add(time.Minute)); v.freeze != "" {
+		t.Errorf("a new zone is frozen: %s", v.freeze)
+	}
+	old := &watch{zone: "example.org.", policy: policy.Default(), ask: newUpper()}
+	old.begin(now, true)
+	old.begin(now.Add(startBound), true)
+	if v := old.sight(now.Add(startBound)); v.freeze != "" {
+		t.Errorf("frozen for longer than %s: %s", startBound, v.freeze)
+	}
+}
+
 // Servers of the parent that were found and do not answer tell nothing.
 func TestTake_SilentServersDoNotAnswer(t *testing.T) {
 	now := time.Now()

@@ -214,3 +214,125 @@ func TestDestroy_WhatIsThereNoMore(t *testing.T) {
 		t.Errorf("%v is still to be destroyed", left)
 	}
 }
+
+// document returns one with a key of each role that are served, and generations
+// of an hour's distance, the newest an hour old.
+func document(zsks ...string) *state.Document {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	d := state.New("example.org.")
+	for _, role := range []policy.Role{policy.KSK, policy.ZSK} {
+		k := rollover.Key{ID: role.String(), Role: role, Algorithm: policy.ED25519}
+		k.SetGoals(rollover.Omnipresent)
+		for r := rollover.DNSKEY; r <= rollover.DS; r++ {
+			k.Status(r).State = k.Status(r).Goal
+		}
+		d.KeySet.Keys = append(d.KeySet.Keys, k)
+	}
+	p := policy.Default()
+	for i, id := range zsks {
+		d.Generations = append(d.Generations, state.Generation{Since: now.Add(-time.Duration(len(zsks)-i) * time.Hour), ZSKs: []string{id},
+			Validity: state.Duration(p.Validity), ValidityDNSKEY: state.Duration(p.ValidityDNSKEY), Refresh: state.Duration(p.Refresh)})
+	}
+	return d
+}
+
+// Whatever shows in a zone shows in its shape: what is served may be taken for
+// what the document says only if all of that is the same.
+func TestShapeOf_SeesEveryDifference(t *testing.T) {
+	was := shapeOf(document("ZSK"))
+	for name, edit := range map[string]func(*state.Document){
+		"a DNSKEY":               func(d *state.Document) { d.KeySet.Keys[1].Status(rollover.DNSKEY).State = rollover.Unretentive },
+		"a signer of the set":    func(d *state.Document) { d.KeySet.Keys[0].Status(rollover.KRRSIG).State = rollover.Unretentive },
+		"a signer of the zone":   func(d *state.Document) { d.KeySet.Keys[1].Status(rollover.ZRRSIG).State = rollover.Unretentive },
+		"no DS is asked for":     func(d *state.Document) { d.KeySet.Keys[0].Status(rollover.DS).State = rollover.Hidden },
+		"no DS is to be":         func(d *state.Document) { d.KeySet.Keys[0].Status(rollover.DS).State = rollover.Unretentive },
+		"a key revokes itself":   func(d *state.Document) { d.KeySet.Keys[0].Revoked = time.Now() },
+		"another generation":     func(d *state.Document) { d.Generations = append(d.Generations, d.Generations[0]) },
+		"a generation made anew": func(d *state.Document) { d.Generations[0].Since = d.Generations[0].Since.Add(time.Second) },
+		"a generation's keys":    func(d *state.Document) { d.Generations[0].ZSKs = []string{"other"} },
+	} {
+		d := document("ZSK")
+		if edit(d); shapeOf(d) == was {
+			t.Errorf("%s: the shape is the same", name)
+		}
+	}
+	d := document("ZSK")
+	d.KeySet.Keys[0].Status(rollover.DS).State = rollover.Hidden
+	none := shapeOf(d)
+	if d.KeySet.Keys[0].Status(rollover.DS).State = rollover.Unretentive; shapeOf(d) == none {
+		t.Error("to ask for no DS is not to ask for nothing")
+	}
+}
+
+// Signatures are complete once one generation lives and is served; what begins
+// or ends with a version does so no earlier than that.
+func TestNoteComplete(t *testing.T) {
+	before := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	since := before.Add(time.Hour)
+	for _, c := range []struct {
+		name           string
+		zsks           []string
+		complete, want time.Time
+		pending        bool
+	}{
+		{"two generations", []string{"old", "ZSK"}, time.Time{}, time.Time{}, false},
+		{"none", nil, time.Time{}, time.Time{}, false},
+		{"one", []string{"ZSK"}, time.Time{}, since, false},
+		{"one, complete", []string{"ZSK"}, before, before, false},
+		{"one, complete, and a key comes", []string{"ZSK"}, before, since, true},
+		{"one, complete since", []string{"ZSK"}, since.Add(time.Minute), since.Add(time.Minute), true},
+	} {
+		d := document(c.zsks...)
+		if len(c.zsks) == 1 {
+			d.Generations[0].Complete = c.complete
+		}
+		d.KeySet.Keys[1].Status(rollover.ZRRSIG).Pending = c.pending
+		noteComplete(d, since)
+		for _, g := range d.Generations {
+			if !g.Complete.Equal(c.want) {
+				t.Errorf("%s: complete since %s, want %s", c.name, g.Complete, c.want)
+			}
+		}
+	}
+}
+
+// Other keys begin a generation at once; another policy when the signatures of
+// before have moved. An emergency leaves one generation.
+func TestRegenerate(t *testing.T) {
+	const long = 100 * 24 * time.Hour
+	for _, c := range []struct {
+		name   string
+		zsks   []string
+		longer bool // the policy's validity
+		urgent bool
+		want   string
+	}{
+		{"nothing new", []string{"ZSK"}, false, false, "ZSK"},
+		{"the first", nil, false, false, "ZSK"},
+		{"other keys", []string{"old"}, false, false, "old ZSK"},
+		{"other keys, while signatures move", []string{"older", "old"}, false, false, "old ZSK"},
+		{"another policy", []string{"ZSK"}, true, false, "ZSK ZSK, longer"},
+		{"another policy, while signatures move", []string{"old", "ZSK"}, true, false, "old ZSK"},
+		{"an emergency", []string{"old"}, false, true, "ZSK"},
+		{"an emergency, while signatures move", []string{"old", "ZSK"}, false, true, "ZSK"},
+		{"an emergency of other keys, while signatures move", []string{"older", "old"}, false, true, "ZSK"},
+	} {
+		d, p := document(c.zsks...), policy.Default()
+		if c.longer {
+			p.Validity = long
+		}
+		d.KeySet.Urgent = c.urgent
+		regenerate(d, p, outlook{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)})
+		var ids []string
+		for _, g := range d.Generations {
+			ids = append(ids, g.ZSKs...)
+		}
+		got := strings.Join(ids, " ")
+		if n := len(d.Generations); n > 0 && time.Duration(d.Generations[n-1].Validity) == long {
+			got += ", longer"
+		}
+		if got != c.want || d.KeySet.Urgent {
+			t.Errorf("%s: generations of %s, want %s; urgent %t", c.name, got, c.want, d.KeySet.Urgent)
+		}
+	}
+}

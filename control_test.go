@@ -417,3 +417,16 @@ func TestAudit_EveryOutcomeIsAnEvent(t *testing.T) {
 		}
 	}
 }
+
+// An order that comes before the zone was looked at is refused, and changes nothing.
+func TestOrder_BeforeTheFirstPass(t *testing.T) {
+	p := newPlace(t)
+	p.signer().mustRun(t)
+	before := p.state()
+	if _, err := p.signer().order(t.Context(), byTest, rollKSK); !errors.Is(err, ErrNotReady) {
+		t.Errorf("got %v", err)
+	}
+	if !reflect.DeepEqual(p.state(), before) {
+		t.Error("the state has changed")
+	}
+}

@@ -297,3 +297,41 @@ func TestLocalParent_LeftWithTheDSInIt(t *testing.T) {
 		wait(t, "delegated again", 3*day, p.in(ksk, rollover.DS, rollover.Omnipresent))
 	})
 }
+
+// A parent in this process keeps what it has of a child whose keys cannot be read.
+func TestLocalParent_KeyThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		child, parents := p.family(t, aboveZone, "")
+		defer child.loop.stop()
+		ksk := p.of(policy.KSK)
+		wait(t, "delegated", 3*day, p.in(ksk, rollover.DS, rollover.Omnipresent))
+		before, tags, set := child.wanted.Load(), tagsAt(parents[0], child), p.state().KeySet
+		child.want(&set, wish{keys: delegated(&set)}, nil)
+		if now := child.wanted.Load(); len(tags) != 1 || !now.equal(before) {
+			t.Errorf("the parent has DS %d, and is to have %x", tags, now.rdata)
+		}
+	})
+}
+
+func TestLocalDS_Equal(t *testing.T) {
+	of := func(ttl uint32, leave bool, rdata string) *localDS {
+		return &localDS{ttl: ttl, leave: leave, rdata: [][]byte{[]byte(rdata)}}
+	}
+	for _, c := range []struct {
+		a, b *localDS
+		want bool
+	}{
+		{of(1, false, "a"), of(1, false, "a"), true},
+		{of(1, true, "a"), of(1, true, "a"), true},
+		{of(1, false, "a"), of(2, false, "a"), false},
+		{of(1, false, "a"), of(1, true, "a"), false},
+		{of(1, false, "a"), of(1, false, "b"), false},
+		{of(1, false, "a"), nil, false},
+		{nil, of(1, false, "a"), false},
+	} {
+		if c.a.equal(c.b) != c.want {
+			t.Errorf("%+v and %+v: equal is %t", c.a, c.b, !c.want)
+		}
+	}
+}

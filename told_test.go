@@ -163,3 +163,24 @@ func TestEvents_OfAClockThatJumps(t *testing.T) {
 		})
 	}
 }
+
+// A move is told with what comes next of the same record; of a key, of any.
+func TestTellMoves_SaysWhatComesNext(t *testing.T) {
+	p := newPlace(t)
+	s := p.signer()
+	h := listen(t)
+	at := func(hour int) time.Time { return time.Date(2026, 3, 1, hour, 0, 0, 0, time.UTC) }
+	s.tellMoves(rollover.Plan{
+		Moves: []rollover.Move{{Key: "a", Record: "DNSKEY", To: "rumoured"}, {Key: "a", Record: "ZRRSIG", To: "rumoured"}, {Key: "a", Record: "key", To: "in service"}},
+		Reasons: []rollover.Reason{{Key: "a", Record: rollover.DNSKEY, When: at(5)}, {Key: "a", Record: rollover.KRRSIG, When: at(4)},
+			{Key: "b", Record: rollover.DNSKEY, When: at(3)}, {Key: "b", Record: rollover.ZRRSIG, When: at(2)}},
+	})
+	want := []string{
+		"key moved a DNSKEY as rumoured; next at 2026-03-01T05:00:00Z",
+		"key moved a ZRRSIG as rumoured",
+		"key moved a key as in service; next at 2026-03-01T04:00:00Z",
+	}
+	if got := h.of(event.KeyMoved); !slices.Equal(got, want) {
+		t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

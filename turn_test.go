@@ -122,6 +122,20 @@ func TestUsableSpare(t *testing.T) {
 	}
 }
 
+// A spare that is not in the key store counts as lost only after a while: another
+// instance may have made it since that was listed.
+func TestComplete_SparesThatAreNotThere(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for age, want := range map[time.Duration]bool{time.Minute: true, spareGrace: true, spareGrace + time.Second: false} {
+		d := state.New("example.org.")
+		d.Pool = []state.Spare{{ID: "a", Created: now.Add(-age)}}
+		complete(d, nil, now)
+		if got := d.Spare("a") != nil; got != want {
+			t.Errorf("%s old: stays %t", age, got)
+		}
+	}
+}
+
 // What is at hand is not made once more.
 func TestWantedRoles(t *testing.T) {
 	csk := policy.Default()

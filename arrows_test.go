@@ -4,23 +4,26 @@ import (
 	"context"
 	"crypto"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/autosign-dns/autosign/plugin/keystore"
+	"github.com/autosign-dns/autosign/plugin/policy"
+	"github.com/autosign-dns/autosign/plugin/rollover"
 	"github.com/autosign-dns/autosign/plugin/state"
 	"github.com/autosign-dns/autosign/plugin/store"
 )
 
 // The tests here stop a signer, or let a call fail, at each arrow of the way
-// from a policy to keys: when a key is made or destroyed, and whenever the
-// stored keys change; before the call is done, and behind it. Then life goes on.
+// from a policy to keys: when a key is made or destroyed, whenever the stored
+// keys change, and when a version is claimed that shows it; before the call is
+// done, and behind it. Then life goes on.
 
 // fault is what happens at an arrow.
 type fault uint8
@@ -30,33 +33,47 @@ const (
 	stopAfter               // the process ends when it is done
 	notDone                 // the call fails
 	notTold                 // the call is done, and nobody is told
+	heir                    // one of two processes ends when it is done, and the other goes on alone (P3)
 	faults
 )
 
-var faultWords = [faults]string{"stop before", "stop after", "not done", "done, but not told"}
+var faultWords = [faults]string{"stop before", "stop after", "not done", "done, but not told", "an heir"}
 
 var errArrow = errors.New("the arrow breaks")
 
-// arrows counts the calls that matter and breaks one of them.
+// arrows notes the calls that matter, by the steps that they are, and breaks the
+// first that is a certain step.
 type arrows struct {
-	n, at int
-	kind  fault
-	names []string
-	dead  bool
+	mu     sync.Mutex
+	open   bool // they are noted from now on
+	at     string
+	fault  fault
+	broken bool
+	calls  [][]string // the steps that each call is
+	stored []string   // the last steps of keys that were stored
 }
 
-// cross makes a call that matters.
-func (a *arrows) cross(name string, call func() error) error {
-	if a.dead {
+// link is how a signer reaches what outlives it, until its process ends.
+type link struct {
+	*arrows
+	dead bool
+}
+
+// cross makes a call that matters. The arrows are locked.
+func (l *link) cross(steps []string, call func() error) error {
+	if l.dead {
 		return errArrow
 	}
-	a.n++
-	a.names = append(a.names, name)
-	if a.n != a.at {
+	if !l.open {
 		return call()
 	}
-	a.dead = a.kind == stopBefore || a.kind == stopAfter
-	if a.kind == stopAfter || a.kind == notTold {
+	l.calls = append(l.calls, steps)
+	if l.broken || !slices.Contains(steps, l.at) {
+		return call()
+	}
+	l.broken = true
+	l.dead = l.fault == stopBefore || l.fault == stopAfter || l.fault == heir
+	if l.fault == stopAfter || l.fault == notTold || l.fault == heir {
 		if err := call(); err != nil {
 			return err
 		}
@@ -64,8 +81,11 @@ func (a *arrows) cross(name string, call func() error) error {
 	return errArrow
 }
 
-func (a *arrows) alive(call func() error) error {
-	if a.dead {
+// alive makes a call that changes nothing that matters.
+func (l *link) alive(call func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dead {
 		return errArrow
 	}
 	return call()
@@ -73,153 +93,302 @@ func (a *arrows) alive(call func() error) error {
 
 type arrowStore struct {
 	store.Store
-	a *arrows
+	l *link
 }
 
 func (s arrowStore) Load(ctx context.Context, name string) (data []byte, rev store.Revision, err error) {
-	err = s.a.alive(func() error { data, rev, err = s.Store.Load(ctx, name); return err })
+	err = s.l.alive(func() error { data, rev, err = s.Store.Load(ctx, name); return err })
 	return data, rev, err
 }
 
 func (s arrowStore) Swap(ctx context.Context, name string, old store.Revision, data []byte) (rev store.Revision, err error) {
-	call := func() error { rev, err = s.Store.Swap(ctx, name, old, data); return err }
-	before, _, _ := s.Store.Load(ctx, name)
-	if what := keysChanged(before, data); what != "" {
-		return rev, s.a.cross("store "+what, call)
+	s.l.mu.Lock()
+	defer s.l.mu.Unlock()
+	before, is, _ := s.Store.Load(ctx, name)
+	if !s.l.dead && (is != old || !s.l.open || s.l.broken) { // a conflict, or nothing is to break any more
+		return s.Store.Swap(ctx, name, old, data)
 	}
-	return rev, s.a.alive(call)
-}
-
-// keysChanged says what two documents differ in of all that concerns keys.
-func keysChanged(before, after []byte) string {
-	a, err := state.Decode(before, "example.org.")
-	b, errB := state.Decode(after, "example.org.")
-	if errB != nil {
-		return ""
-	}
-	if err != nil {
-		return "the first document"
-	}
-	var what []string
-	for _, part := range []struct {
-		name        string
-		before, now any
-	}{
-		{"keys", a.KeySet.Keys, b.KeySet.Keys}, {"pool", a.Pool, b.Pool},
-		{"doomed", a.Doomed, b.Doomed}, {"generations", a.Generations, b.Generations},
-	} {
-		if !reflect.DeepEqual(part.before, part.now) {
-			what = append(what, part.name)
+	keys, claimed := changed(before, data)
+	what := keys
+	if keys == nil && claimed {
+		for _, step := range s.l.stored {
+			what = append(what, "a version after "+step)
 		}
+	} else if keys == nil {
+		what = []string{"nothing of keys"}
 	}
-	return strings.Join(what, " and ")
+	return rev, s.l.cross(what, func() error {
+		if rev, err = s.Store.Swap(ctx, name, old, data); err == nil && keys != nil {
+			s.l.stored = keys
+		}
+		return err
+	})
 }
 
 type arrowKeys struct {
 	keystore.Keystore
-	a *arrows
+	l *link
 }
 
 func (k arrowKeys) Create(ctx context.Context, zone string, spec keystore.Spec) (e keystore.Entry, err error) {
-	err = k.a.cross("create "+spec.Role.String(), func() error { e, err = k.Keystore.Create(ctx, zone, spec); return err })
+	k.l.mu.Lock()
+	defer k.l.mu.Unlock()
+	err = k.l.cross([]string{"create " + spec.Role.String()}, func() error { e, err = k.Keystore.Create(ctx, zone, spec); return err })
 	return e, err
 }
 
 func (k arrowKeys) Destroy(ctx context.Context, zone, id string) error {
-	return k.a.cross("destroy", func() error { return k.Keystore.Destroy(ctx, zone, id) })
+	k.l.mu.Lock()
+	defer k.l.mu.Unlock()
+	return k.l.cross([]string{"destroy"}, func() error { return k.Keystore.Destroy(ctx, zone, id) })
 }
 
 func (k arrowKeys) List(ctx context.Context, zone string) (list []keystore.Entry, err error) {
-	err = k.a.alive(func() error { list, err = k.Keystore.List(ctx, zone); return err })
+	err = k.l.alive(func() error { list, err = k.Keystore.List(ctx, zone); return err })
 	return list, err
 }
 
 func (k arrowKeys) Open(ctx context.Context, zone, id string) (s crypto.Signer, err error) {
-	err = k.a.alive(func() error { s, err = k.Keystore.Open(ctx, zone, id); return err })
+	err = k.l.alive(func() error { s, err = k.Keystore.Open(ctx, zone, id); return err })
 	return s, err
 }
 
-// hasty makes a place with a policy of seconds and minutes.
-func hasty(t *testing.T) *place {
-	p := newPlace(t)
-	p.source.set(strings.ReplaceAll(testZone, "3600\tIN", "60\tIN"))
+// tale is what happens to the keys of a zone, step by step.
+type tale struct {
+	name   string
+	policy func(*policy.Policy) // from the beginning
+	// begin begins it when the zone is at rest, and may be tried again. Without
+	// it the tale is about the first keys.
+	begin func(*crossing) error
+	// replaced are the keys of before that are gone in the end.
+	replaced func(*rollover.Key) bool
+	slow     bool     // a policy of days, since keys that are found again may have been in caches for a day
+	steps    []string // some of its steps
+}
+
+func anyKey(*rollover.Key) bool { return true }
+
+func ofRole(r policy.Role) func(*rollover.Key) bool {
+	return func(k *rollover.Key) bool { return k.Role == r }
+}
+
+func csk(p *policy.Policy) { p.Scheme, p.SchemeGiven = policy.SchemeCSK, true }
+
+var tales = []tale{
+	{name: "first keys", slow: true, steps: []string{"create KSK", "create ZSK", "the first document", "KSK DS hidden to rumoured", "KSK DS seen"}},
+	{name: "KSK", begin: ordered(false, policy.KSK), replaced: ofRole(policy.KSK),
+		steps: []string{"requests", "create KSK", "pool", "KSK new", "KSK DS omnipresent to unretentive", "KSK DNSKEY omnipresent to unretentive", "destroy"}},
+	{name: "ZSK", begin: ordered(false, policy.ZSK), replaced: ofRole(policy.ZSK),
+		steps: []string{"create ZSK", "ZSK ZRRSIG omnipresent to unretentive", "a generation begins", "a generation is complete", "ZSK DNSKEY unretentive to hidden", "ZSK forgotten"}},
+	{name: "CSK", policy: csk, begin: ordered(false, policy.CSK), replaced: anyKey,
+		steps: []string{"CSK ZRRSIG hidden to rumoured", "CSK DS unretentive to hidden"}},
+	{name: "emergency", begin: ordered(true, policy.KSK, policy.ZSK), replaced: anyKey,
+		steps: []string{"KSK DS hidden to rumoured", "ZSK ZRRSIG hidden to rumoured"}},
+	{name: "algorithm", begin: given(func(p *policy.Policy) { p.Algorithm, p.AlgorithmGiven = policy.ECDSAP256SHA256, true }),
+		replaced: anyKey, steps: []string{"policy", "ZSK ZRRSIG hidden to rumoured", "ZSK ZRRSIG unretentive to hidden"}},
+	{name: "scheme", begin: given(csk), replaced: anyKey, steps: []string{"CSK DS hidden to rumoured", "ZSK DNSKEY unretentive to hidden"}},
+	{name: "insecure", begin: given(func(p *policy.Policy) { p.Insecure = true }), replaced: anyKey,
+		steps: []string{"KSK DS omnipresent to unretentive", "ZSK DNSKEY omnipresent to unretentive"}},
+	{name: "secure", slow: true, policy: func(p *policy.Policy) { p.Insecure = true },
+		begin: given(func(p *policy.Policy) { p.Insecure = false }), steps: []string{"KSK new", "ZSK ZRRSIG hidden to rumoured"}},
+}
+
+// ordered has keys rolled as an operator does.
+func ordered(emergency bool, roles ...policy.Role) func(*crossing) error {
+	return func(c *crossing) error {
+		for _, role := range roles {
+			if _, err := c.o.signers[0].order(c.t.Context(), byTest, func(set *rollover.KeySet, o rollover.Order) (rollover.Entry, error) {
+				return set.Roll(o, role, emergency)
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// given changes the policy, in a Corefile that all are started with anew.
+func given(change func(*policy.Policy)) func(*crossing) error {
+	return func(c *crossing) error {
+		c.o.stop()
+		change(&c.p.policy)
+		for i := range c.o.signers {
+			c.start(i)
+		}
+		return nil
+	}
+}
+
+// crossing is one tale with one arrow broken.
+type crossing struct {
+	*arrows
+	t      *testing.T
+	p      *place
+	o      *observed
+	links  []*link  // of the signers
+	before []string // IDs of the keys that are to be replaced
+}
+
+// hasten gives a place a policy of seconds and minutes.
+func hasten(p *place) {
+	p.source.set("@ 60 IN SOA ns1 hostmaster 10 7200 3600 3600 60\n@ 60 IN NS ns1\nns1 60 IN A 192.0.2.1\n")
 	q := &p.policy
 	q.Validity, q.ValidityDNSKEY, q.Refresh, q.DNSKEYTTL = time.Hour, time.Hour, 20*time.Minute, 60
 	q.ZonePropagation, q.PublishSafety, q.RetireSafety = 10*time.Second, 10*time.Second, 10*time.Second
-	q.DSTTL, q.ParentPropagation, q.PurgeKeys = 2*time.Minute, time.Minute, 10*time.Minute
-	q.ZSKLifetime, q.KSKLifetime = 3*time.Hour, 150*time.Minute
-	return p
+	q.DSTTL, q.ParentPropagation, q.PurgeKeys = 2*time.Minute, time.Minute, 2*time.Minute
+	q.ZSKLifetime = 0
 }
 
-// crossing is one life with a fault in it; it returns the arrows that were
-// crossed. With an heir another signer works on the same store, and goes on alone.
-func crossing(t *testing.T, at int, kind fault, heir bool) *arrows {
-	p := hasty(t)
-	a := &arrows{at: at, kind: kind}
-	whole, keys := p.store, p.keys
-	p.store, p.keys = arrowStore{whole, a}, arrowKeys{keys, a}
-	o := observe(t, p, 1)
-	defer func() { o.stop() }()
-	o.delay = 2 * time.Minute
-	p.store, p.keys = whole, keys // of those that come after
-	if heir {
-		o.many = true
-		o.signers = append(o.signers, o.start())
+// cross goes through a tale with a fault in it and returns the arrows that were
+// crossed.
+func cross(t *testing.T, s tale, at string, kind fault) [][]string {
+	c := &crossing{t: t, p: newPlace(t), arrows: &arrows{at: at, fault: kind, open: s.begin == nil}}
+	within, delay := 5*day, time.Hour
+	if !s.slow {
+		hasten(c.p)
+		within, delay = 3*time.Hour, 2*time.Minute
 	}
-	revive := func() {
-		if !a.dead {
-			return
+	if s.policy != nil {
+		s.policy(&c.p.policy)
+	}
+	c.o = unobserved(t, c.p)
+	c.o.delay, c.o.many = delay, kind == heir
+	if c.o.many { // the rest of the delay is what one takes to follow the other
+		c.o.caches.spread /= 2
+	}
+	c.o.signers, c.links = make([]*signer, 1), make([]*link, 1)
+	if c.o.many {
+		c.o.signers, c.links = make([]*signer, 2), make([]*link, 2)
+	}
+	defer func() { c.o.stop() }()
+	for i := range c.o.signers {
+		c.start(i)
+	}
+	if s.begin != nil {
+		c.rest(within)
+		for _, k := range c.p.state().KeySet.Keys {
+			if s.replaced != nil && s.replaced(&k) {
+				c.before = append(c.before, k.ID)
+			}
 		}
-		o.signers[0].loop.stop()
-		if a.dead = false; len(o.signers) > 1 {
-			o.signers = o.signers[1:]
-		} else {
-			o.signers[0] = o.start()
-		}
-	}
-	o.run(5*time.Hour, revive)
-	if len(p.state().UsedTags) < 8 { // first keys that were found again may have been in caches for a day
-		o.run(lookBack+5*time.Hour, revive)
-	}
-	doc := p.state()
-	entries, _ := keys.List(t.Context(), "example.org.")
-	if known := len(doc.KeySet.Keys) + len(doc.Pool) + len(doc.Doomed); len(entries) < known || len(entries) > known+1 {
-		t.Errorf("%d keys in the key store, %d in the state", len(entries), known)
-	}
-	for _, k := range doc.KeySet.Keys {
-		if _, err := os.Stat(filepath.Join(p.dir, k.ID+".private")); err != nil {
-			t.Errorf("a key is lost: %v", err)
+		c.open = true
+		for err := s.begin(c); err != nil; err = s.begin(c) {
+			c.revive()
 		}
 	}
-	if len(doc.UsedTags) < 8 { // each key has two
-		t.Errorf("no key was replaced: %d tags; %s", len(doc.UsedTags), strings.Join(p.waiting(o.signers[0]), "; "))
-	}
-	return a
+	c.rest(within)
+	c.judge()
+	return c.calls
 }
 
-func TestArrows_EachIsBroken(t *testing.T) {
-	var all *arrows
-	synctest.Test(t, func(t *testing.T) { all = crossing(t, 0, stopBefore, false) })
-	kinds := map[string]int{}
-	for at, name := range all.names {
-		if kinds[name]++; kinds[name] > 1 { // more of the same tell nothing new
+// start starts a signer in a process of its own.
+func (c *crossing) start(i int) {
+	whole, keys := c.p.store, c.p.keys
+	c.links[i] = &link{arrows: c.arrows}
+	c.p.store, c.p.keys = arrowStore{whole, c.links[i]}, arrowKeys{keys, c.links[i]}
+	c.o.signers[i] = c.o.start()
+	c.p.store, c.p.keys = whole, keys
+}
+
+// revive starts a signer that has ended anew, or leaves all to the other.
+func (c *crossing) revive() {
+	for i, p := range c.links {
+		if !p.dead {
 			continue
 		}
-		for kind := range faults {
-			t.Run(fmt.Sprintf("%d %s/%s", at+1, name, faultWords[kind]), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { crossing(t, at+1, kind, false) })
-			})
+		c.o.signers[i].loop.stop()
+		if len(c.links) > 1 {
+			c.links = slices.Delete(c.links, i, i+1)
+			c.o.signers = slices.Delete(c.o.signers, i, i+1)
+		} else {
+			c.start(i)
 		}
-		// P3: whoever takes over goes on with the keys as they are.
-		t.Run(fmt.Sprintf("%d %s/an heir", at+1, name), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { crossing(t, at+1, stopAfter, true) })
-		})
+		return
 	}
-	for _, name := range []string{"create KSK", "create ZSK", "destroy", "store pool", "store keys", "store generations"} {
-		if kinds[name] == 0 {
-			t.Errorf("no %s among %v", name, kinds)
+}
+
+// rest lets time pass until the keys of before are gone and nothing moves.
+func (c *crossing) rest(within time.Duration) {
+	c.t.Helper()
+	c.revive() // after what was begun
+	for end := time.Now().Add(within); ; {
+		c.o.run(within/36, c.revive)
+		if c.still(c.p.state()) {
+			return
+		}
+		if time.Now().After(end) {
+			c.t.Fatalf("after %s: %s", within, strings.Join(c.p.waiting(c.o.signers[0]), "; "))
+		}
+	}
+}
+
+func (c *crossing) still(doc *state.Document) bool {
+	set := doc.KeySet
+	for _, k := range set.Keys {
+		if !k.Retired.IsZero() || slices.Contains(c.before, k.ID) {
+			return false
+		}
+		for _, s := range k.Records {
+			if !s.Settled() {
+				return false
+			}
+		}
+	}
+	return doc.Published && len(set.Requests)+len(doc.Doomed) == 0 && len(doc.Generations) < 2 && (len(set.Keys) > 0 || c.p.policy.Insecure)
+}
+
+// judge has no key lost, nor any too many.
+func (c *crossing) judge() {
+	if c.at != "" && !c.broken {
+		c.t.Error("nothing was broken")
+	}
+	doc := c.p.state()
+	entries, _ := c.p.keys.List(c.t.Context(), "example.org.")
+	if known := len(doc.KeySet.Keys) + len(doc.Pool); len(entries) < known || len(entries) > known+1 {
+		c.t.Errorf("%d keys in the key store, %d in the state", len(entries), known)
+	}
+	for _, k := range doc.KeySet.Keys {
+		if _, err := os.Stat(filepath.Join(c.p.dir, k.ID+".private")); err != nil {
+			c.t.Errorf("a key is lost: %v", err)
+		}
+	}
+	for _, s := range c.o.signers {
+		s.mustServe(c.t)
+	}
+}
+
+// Each step of each tale is broken in each of the ways. What names no key's role
+// is the same in all.
+func TestArrows_EachIsBroken(t *testing.T) {
+	known := map[string]bool{}
+	for _, s := range tales {
+		var calls [][]string
+		synctest.Test(t, func(t *testing.T) { calls = cross(t, s, "", 0) })
+		for _, step := range s.steps {
+			if !slices.Contains(slices.Concat(calls...), step) {
+				t.Errorf("%s: no %q among %q", s.name, step, calls)
+			}
+		}
+		for _, steps := range calls {
+			at := ""
+			for _, step := range steps {
+				in := step
+				if strings.Contains(step, "SK") {
+					in = s.name + ": " + step
+				}
+				if !known[in] {
+					known[in], at = true, step
+				}
+			}
+			for kind := range faults {
+				if at == "" {
+					break
+				}
+				t.Run(s.name+"/"+at+"/"+faultWords[kind], func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) { cross(t, s, at, kind) })
+				})
+			}
 		}
 	}
 }

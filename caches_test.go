@@ -74,7 +74,7 @@ func (c *caches) serve(now time.Time, s *zone.Signed) {
 		}
 	}
 	note := func(into map[string]*cached, id string, ttl time.Duration, e cached) {
-		e.until = now.Add(c.spread + ttl)
+		e.until = now.Truncate(time.Millisecond).Add(c.spread + ttl) // states are kept in milliseconds
 		if old := into[id]; old == nil || old.until.Before(e.until) {
 			into[id] = &e
 		}
@@ -107,7 +107,7 @@ func (c *caches) delegate(now time.Time, list []parent.DS) {
 // judge returns the first mixture that a validator would refuse.
 func (c *caches) judge(now time.Time) error {
 	for _, m := range []map[string]*cached{c.keys, c.sets, c.ds} {
-		maps.DeleteFunc(m, func(_ string, e *cached) bool { return e.until.Before(now) })
+		maps.DeleteFunc(m, func(_ string, e *cached) bool { return !e.until.After(now) })
 	}
 	watched := false
 	for _, ds := range c.ds {
@@ -169,14 +169,20 @@ type observed struct {
 
 // observe starts signers on one store, under one parent.
 func observe(t *testing.T, p *place, n int) *observed {
-	o := &observed{t: t, p: p, parent: newUpper("ns1.org.", "ns2.org."), caches: newCaches(p), delay: time.Hour}
-	o.parent.ttl = uint32(p.policy.DSTTL / time.Second)
-	p.poll = day
+	o := unobserved(t, p)
 	o.many = n > 1
 	for range n {
 		o.signers = append(o.signers, o.start())
 	}
 	o.look()
+	return o
+}
+
+// unobserved is what observe begins with: a parent and caches, and no signer.
+func unobserved(t *testing.T, p *place) *observed {
+	o := &observed{t: t, p: p, parent: newUpper("ns1.org.", "ns2.org."), caches: newCaches(p), delay: time.Hour}
+	o.parent.ttl = uint32(p.policy.DSTTL / time.Second)
+	p.poll = day
 	return o
 }
 

@@ -92,6 +92,7 @@ func TestP3_InsecureWithoutState_NoDSIsLeftBehind(t *testing.T) {
 // A signed zone that is taken over in order to leave DNSSEC is signed until its
 // DS is in no cache any more.
 func TestLife_TakenOverInOrderToLeave(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
 		ksk := p.makeKey(policy.KSK)

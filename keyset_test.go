@@ -315,6 +315,7 @@ func TestAdopt_InTheMiddleOfARoll(t *testing.T) {
 
 // Clocks that are set wrong in the middle of rolls delay them, no more.
 func TestLife_ClockJumps(t *testing.T) {
+	t.Parallel()
 	for name, jump := range map[string]time.Duration{"back": -2 * day, "ahead": 40 * day} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

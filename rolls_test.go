@@ -29,6 +29,7 @@ func (p *place) rolled(role policy.Role) (n int) {
 }
 
 func TestLife_ZSKsRollForYears(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
 		p.source.set(longZone)
@@ -49,6 +50,7 @@ func TestLife_ZSKsRollForYears(t *testing.T) {
 }
 
 func TestLife_AllKeysRoll(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*policy.Policy){
 		"KSK and ZSK": func(p *policy.Policy) { p.KSKLifetime, p.ZSKLifetime = 120*day, 60*day },
 		"CSK":         func(p *policy.Policy) { p.Scheme, p.SchemeGiven, p.CSKLifetime = policy.SchemeCSK, true, 60*day },
@@ -72,6 +74,7 @@ func TestLife_AllKeysRoll(t *testing.T) {
 
 // A policy that changes becomes the right roll, one thing after the other.
 func TestLife_PolicyChanges(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
 		p.source.set(longZone)
@@ -145,6 +148,7 @@ func (p *place) waiting(s *signer) (list []string) {
 
 // P3: two signers on one store make one story of it.
 func TestLife_P3_TwoSignersOneStore(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
 		p.source.set(longZone)
@@ -171,6 +175,7 @@ func TestLife_P3_TwoSignersOneStore(t *testing.T) {
 // its own, and its signatures go with the keys all the same: caches may have the
 // DNSKEY set of one and the rest of the other.
 func TestLife_P3_OneSourceStaysBehind(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
 		p.source.set(longZone)
@@ -212,6 +217,7 @@ func (k onceAPass) List(ctx context.Context, zone string) ([]keystore.Entry, err
 // P3: what one of two signers is to publish is refused again and again. What it
 // serves goes with the keys all the same.
 func TestLife_P3_OneCannotPublishTheNewZone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
 		p.source.set(longZone)

@@ -136,6 +136,7 @@ func (v *twoViews) ksk(view string) uint16 {
 // P3: the views of a zone roll their keys each by itself, and no DS that one of
 // them needs goes, whichever view's CDS the parent reads.
 func TestP3_Views_KSKRollsOneAfterTheOther(t *testing.T) {
+	t.Parallel()
 	for reads, view := range []string{"a", "b"} {
 		t.Run("the parent reads "+view, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -187,6 +188,7 @@ func TestP3_Views_KSKRollsOneAfterTheOther(t *testing.T) {
 // P3: a view that rolls the key that both have had waits for its own DS, however
 // slow the parent is.
 func TestP3_Views_SlowParent(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := observeViews(t)
 		defer v.stop()
@@ -212,6 +214,7 @@ func TestP3_Views_SlowParent(t *testing.T) {
 // P3: another algorithm, and the way out of DNSSEC and back, are gone together:
 // who is first waits for the others, and then no validator finds a gap.
 func TestP3_Views_PoliciesThatChangeOneAfterTheOther(t *testing.T) {
+	t.Parallel()
 	algorithm := func(p *policy.Policy) { p.Algorithm, p.AlgorithmGiven = policy.ECDSAP256SHA256, true }
 	insecure := func(p *policy.Policy) { p.Insecure = true }
 	for _, tt := range []struct {

@@ -110,11 +110,12 @@ func (s arrowStore) Swap(ctx context.Context, name string, old store.Revision, d
 	}
 	keys, claimed := changed(before, data)
 	what := keys
-	if keys == nil && claimed {
-		for _, step := range s.l.stored {
-			what = append(what, "a version after "+step)
+	for _, step := range s.l.stored {
+		if keys == nil && claimed && (strings.HasSuffix(step, "to rumoured") || strings.HasSuffix(step, "to unretentive")) {
+			what = append(what, "a version with "+step)
 		}
-	} else if keys == nil {
+	}
+	if what == nil {
 		what = []string{"nothing of keys"}
 	}
 	return rev, s.l.cross(what, func() error {

@@ -81,6 +81,29 @@ func TestViews_KeyOfAnotherViewIsNotDestroyed(t *testing.T) {
 	}
 }
 
+// Views that were never published, and those without a parent, have no say in
+// what the parent is asked for.
+func TestViews_WhoHasASay(t *testing.T) {
+	p := newPlace(t)
+	a, b := p.inView("a"), p.inView("b")
+	p.policy.NoParent = true
+	c := p.inView("c")
+	p.policy.NoParent = false
+	if _, err := newDocuments(p.store, "example.org.", "d").change(t.Context(), func(d *state.Document) error { d.See(time.Now()); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*signer{b, c, a} {
+		s.mustRun(t)
+	}
+	var names []string
+	for _, v := range a.box.others.views {
+		names = append(names, v.name)
+	}
+	if len(names) != 1 || names[0] != b.docs.name {
+		t.Errorf("the views that count are %q, want %q", names, b.docs.name)
+	}
+}
+
 // A key that cannot be destroyed now, since nobody can tell whether another view
 // has it, does not keep the zone from being signed.
 func TestViews_DamagedStateOfAnother_SigningGoesOn(t *testing.T) {

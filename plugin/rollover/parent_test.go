@@ -126,6 +126,29 @@ func TestStep_WordCountsUntilAServerTells(t *testing.T) {
 	}
 }
 
+// A DS that is missing at one server is to be put there, though the zone does
+// not depend on it.
+func TestStep_DSMissingAtOneServer(t *testing.T) {
+	ksk := inService("ksk", policy.KSK)
+	ksk.DSSeen = noon.Add(-day)
+	has, lacks := Server{Name: "a", Keys: []string{"ksk"}}, Server{Name: "b"}
+	for _, c := range []struct {
+		servers []Server
+		tells   bool
+	}{{[]Server{has, has}, false}, {[]Server{has, lacks}, true}, {[]Server{has, {Name: "b", Err: "timeout"}}, false}} {
+		f := Facts{Served: noon, Complete: noon, Parent: Observation{At: noon, Servers: c.servers}}
+		plan := Step(noon, odd(), f, ours(ksk, inService("zsk", policy.ZSK)))
+		if plan.KeySet.Key("ksk").state(DS) != Omnipresent {
+			t.Errorf("%+v: the DS is %s", c.servers, plan.KeySet.Key("ksk").state(DS))
+		}
+		for _, r := range plan.Reasons {
+			if told := strings.Contains(r.Do, "have the parent publish"); r.Record == DS && told != c.tells || r.Record != DS && r.Do != "" {
+				t.Errorf("%+v: %s: to do %q", c.servers, r.Record, r.Do)
+			}
+		}
+	}
+}
+
 // A parent that cannot be asked: an operator's word takes the place of looks, for
 // DS that are there and for DS that are gone.
 func TestStep_DSByHand(t *testing.T) {

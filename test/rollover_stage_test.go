@@ -204,6 +204,7 @@ func (g *stage) play(t *testing.T, name string, s story) {
 			t.Logf("%s, as it went:\n%s", a.zone, a.recorder.story())
 		}
 	}()
+	a.recorder.wait(t, "the zone is seen", func(p picture) bool { return len(p.keys) > 0 }) // the server may just have died
 	s.play(t, a)
 	// Once round all caches, for what comes only then.
 	a.rest(t)
@@ -256,6 +257,9 @@ func (a *actor) rest(t *testing.T) {
 // are gone: from the DNSKEY set, as signers, and at the parent.
 func (a *actor) replaced(t *testing.T, what string, old map[string]*dns.DNSKEY) {
 	t.Helper()
+	if len(old) == 0 {
+		t.Fatalf("%s: there is no key to be replaced", what)
+	}
 	a.recorder.wait(t, what, func(p picture) bool {
 		for public, k := range old {
 			if p.keys[public] != nil || p.shows(k.KeyTag()) {

@@ -239,6 +239,13 @@ func (g *stage) playAll(t *testing.T, others ...func(*testing.T)) {
 	aside.Wait()
 }
 
+// What a run must have seen to tell anything. Runs have seen 20 to 40 kills, and
+// 220 to 510 versions of 12 zones.
+const (
+	fewestKills    = 6
+	fewestVersions = 4 // of a zone, in the mean
+)
+
 // killer kills the server at random moments and starts it again.
 func (g *stage) killer(t *testing.T) {
 	kills := 0
@@ -246,7 +253,9 @@ func (g *stage) killer(t *testing.T) {
 		life := time.NewTimer(time.Duration(2000+rand.IntN(6000)) * time.Millisecond)
 		select {
 		case <-g.ended:
-			t.Logf("killed %d times", kills)
+			if t.Logf("killed %d times", kills); kills < fewestKills {
+				t.Errorf("killed %d times only: the stories were not put to the test", kills)
+			}
 			return
 		case <-life.C:
 		}
@@ -290,7 +299,9 @@ func (g *stage) checkCopies(t *testing.T) {
 		}
 		select {
 		case <-g.ended:
-			t.Logf("%d versions verified", versions)
+			if t.Logf("%d versions verified", versions); versions < fewestVersions*len(zones) {
+				t.Errorf("%d versions of %d zones verified only: the secondary has hardly anything signed", versions, len(zones))
+			}
 			return
 		case <-tick.C:
 		}

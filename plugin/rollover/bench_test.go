@@ -7,24 +7,28 @@ import (
 	"github.com/autosign-dns/autosign/plugin/policy"
 )
 
-// BenchmarkStep is a Step of a zone in which nothing happens, of one in the
-// middle of rolls, and of ones that settle and move.
+func rollBoth(w *world) { w.command([]string{"roll", "ZSK"}); w.command([]string{"roll", "KSK"}) }
+
+// typical are steps of a zone in which nothing happens, of one in the middle of
+// rolls, and ones that settle and move.
+var typical = []struct {
+	name  string
+	begin func(*world)
+	after time.Duration // until the step
+	moves int           // of the step, at least
+}{
+	{"quiet", func(*world) {}, time.Hour, 0},
+	{"rolls", rollBoth, time.Hour, 0},
+	{"signatures move", rollBoth, 2 * day, 0},
+	{"begins", rollBoth, 0, 5},
+	{"settles and moves", rollBoth, 125 * time.Minute, 5},
+	{"algorithm settles and moves", func(w *world) { w.p.Algorithm = policy.ED25519 }, 9*day + 3*time.Hour, 4},
+	{"unsigns", func(w *world) { w.p.Insecure = true }, 2 * day, 5},
+}
+
+// BenchmarkStep is what each of them takes.
 func BenchmarkStep(b *testing.B) {
-	roll := func(w *world) { w.command([]string{"roll", "ZSK"}); w.command([]string{"roll", "KSK"}) }
-	for _, c := range []struct {
-		name  string
-		begin func(*world)
-		after time.Duration // until the step
-		moves int           // of the step, at least
-	}{
-		{"quiet", func(*world) {}, time.Hour, 0},
-		{"rolls", roll, time.Hour, 0},
-		{"signatures move", roll, 2 * day, 0},
-		{"begins", roll, 0, 5},
-		{"settles and moves", roll, 125 * time.Minute, 5},
-		{"algorithm settles and moves", func(w *world) { w.p.Algorithm = policy.ED25519 }, 9*day + 3*time.Hour, 4},
-		{"unsigns", func(w *world) { w.p.Insecure = true }, 2 * day, 5},
-	} {
+	for _, c := range typical {
 		b.Run(c.name, func(b *testing.B) {
 			now, p, f, s, moves := given(c.begin, c.after, c.moves)
 			if moves < c.moves {
@@ -50,4 +54,15 @@ func given(begin func(*world), within time.Duration, least int) (now time.Time, 
 	}
 	w.run(within)
 	return now, p, f, s, moves
+}
+
+// What a Step costs is counted, not timed: one that looks at everything once for
+// each thing that it looks at would allocate many times as much.
+func TestStep_DoesLittle(t *testing.T) {
+	for _, c := range typical {
+		now, p, f, s, _ := given(c.begin, c.after, c.moves)
+		if n := testing.AllocsPerRun(20, func() { Step(now, p, f, s) }); n > 250 {
+			t.Errorf("%s: %.0f allocations in a step", c.name, n)
+		}
+	}
 }

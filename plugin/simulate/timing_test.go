@@ -92,6 +92,16 @@ func tenYears() Setup {
 	return s
 }
 
+// What ten years cost is counted, not timed: steps that are asked for without
+// need, and what they and the judge allocate.
+func TestRun_TenYearsAreLittleWork(t *testing.T) {
+	steps := 0
+	n := testing.AllocsPerRun(1, func() { steps = Run(tenYears()).Steps })
+	if steps > 5000 || n > 500_000 {
+		t.Errorf("%d steps and %.0f allocations in ten years", steps, n)
+	}
+}
+
 // BenchmarkTenYears is ten years of a zone with a ZSK rolled every 90 days and
 // a KSK every year, judged by the model.
 func BenchmarkTenYears(b *testing.B) {

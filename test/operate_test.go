@@ -63,8 +63,9 @@ func TestOperate_NotReadyUntilSigned(t *testing.T) {
 	t.Parallel()
 	const zone = "example.org."
 	dir, port := t.TempDir(), freePort(t)
-	// The place of the folder of keys is taken by a file.
-	write(t, dir, map[string]string{"db": plain(1), "keys": "not a folder"})
+	// Nobody knows what a key that cannot be read was for.
+	id := "keys/Kexample.org.+013+12345"
+	write(t, dir, map[string]string{"db": plain(1), id + ".key": "damaged", id + ".private": "damaged"})
 	s := start(t, dir, strings.Replace(block(zone, "db"), "    errors\n", fmt.Sprintf("    errors\n    ready 127.0.0.1:%d\n", port), 1))
 	until(t, "a word on the keys", func() string {
 		if !s.has("ERROR") || !s.has("keys") {

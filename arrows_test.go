@@ -50,7 +50,7 @@ type arrows struct {
 	fault  fault
 	broken bool
 	calls  [][]string // the steps that each call is
-	stored []string   // the last steps of keys that were stored
+	stored []string   // steps of keys that no version shows yet
 }
 
 // link is how a signer reaches what outlives it, until its process ends.
@@ -119,10 +119,13 @@ func (s arrowStore) Swap(ctx context.Context, name string, old store.Revision, d
 		what = []string{"nothing of keys"}
 	}
 	return rev, s.l.cross(what, func() error {
-		if rev, err = s.Store.Swap(ctx, name, old, data); err == nil && keys != nil {
-			s.l.stored = keys
+		if rev, err = s.Store.Swap(ctx, name, old, data); err != nil {
+			return err
 		}
-		return err
+		if s.l.stored = append(s.l.stored, keys...); claimed {
+			s.l.stored = nil
+		}
+		return nil
 	})
 }
 

@@ -23,6 +23,14 @@ var errElsewhere = errors.New("another instance has published from another sourc
 // document was read of which a version is made.
 var errOvertaken = errors.New("the keys have moved on in the state meanwhile")
 
+// overtaken reports that the keys in the state are not those of a document any more.
+func overtaken(stored, doc *state.Document) error {
+	if shapeOf(stored) != shapeOf(doc) {
+		return errOvertaken
+	}
+	return nil
+}
+
 // publish signs content, judges the result and puts it into service. The serial
 // is claimed in the state before anybody sees it. Where nothing would change
 // nothing is published. From is the version whose signatures are taken over.
@@ -57,10 +65,12 @@ func (s *signer) publish(ctx context.Context, doc *state.Document, r *ring, cont
 	if err != nil {
 		return err
 	}
-	if now, _, err := s.docs.read(ctx); err != nil {
+	stored, _, err := s.docs.read(ctx)
+	if err != nil {
 		return err
-	} else if shapeOf(now) != shapeOf(doc) {
-		return errOvertaken // since the claim
+	}
+	if err := overtaken(stored, doc); err != nil {
+		return err // since the claim
 	}
 	if from != nil && verified == whole {
 		next.sound = from.sound // what is as it was there has been verified there, or will be
@@ -137,8 +147,8 @@ func (s *signer) serialFor(ctx context.Context, doc *state.Document, signed *zon
 	}
 	behind = err
 	_, err = s.docs.change(ctx, func(d *state.Document) error {
-		if shapeOf(d) != shapeOf(doc) {
-			return errOvertaken
+		if err := overtaken(d, doc); err != nil {
+			return err
 		}
 		s.expose(d, signed, m)
 		return nil
@@ -153,8 +163,8 @@ func (s *signer) claim(ctx context.Context, doc *state.Document, signed *zone.Si
 	floor, hasFloor := s.floor()
 	digest := hex.EncodeToString(signed.Digest[:])
 	_, err = s.docs.change(ctx, func(d *state.Document) error {
-		if shapeOf(d) != shapeOf(doc) {
-			return errOvertaken
+		if err := overtaken(d, doc); err != nil {
+			return err
 		}
 		last, has := d.Last()
 		if has && last.Digest == digest && !content.raises(last.Serial) {

@@ -376,7 +376,13 @@ func (s *signer) show(ctx context.Context, doc *state.Document, content *snapsho
 	}
 	if err == nil {
 		s.pending = nil
-	} else if v := s.served.Load(); v != nil && !errors.Is(err, errOvertaken) && ctx.Err() == nil && (v.due <= m.sign.Unix() || v.shape != r.shape) {
+		return nil
+	}
+	v := s.served.Load()
+	if v == nil || ctx.Err() != nil || errors.Is(err, errOvertaken) {
+		return err
+	}
+	if v.due <= m.sign.Unix() || v.shape != r.shape {
 		// The new content will not do; what is served has to be kept fresh, and
 		// goes with the keys.
 		old := &snapshot{v.content, soaSerial(v.content)}

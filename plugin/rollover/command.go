@@ -182,7 +182,7 @@ func (s *KeySet) ConfirmDS(o Order, id string, gone bool) (Entry, error) {
 	if !k.Role.SignsDNSKEY() {
 		return e, &Refusal{Why: fmt.Sprintf("a %s has no DS", k.Role)}
 	}
-	if gone && (k.state(DS) == Hidden || !k.DSGone.IsZero()) || !gone && k.state(DS).Shown() && !k.DSSeen.IsZero() {
+	if k.confirmed(gone) {
 		e.Unchanged = true
 		return e, nil
 	}
@@ -193,11 +193,26 @@ func (s *KeySet) ConfirmDS(o Order, id string, gone bool) (Entry, error) {
 	if err := o.pass(&e, refusal); err != nil {
 		return e, err
 	}
-	k.DSSeen, k.DSGone, k.ByHand, k.Insisted = o.At, time.Time{}, true, e.Overrides != ""
+	known := &k.DSSeen
 	if gone {
-		k.DSSeen, k.DSGone = time.Time{}, o.At
+		known, k.DSSeen = &k.DSGone, time.Time{}
+	} else {
+		k.DSGone = time.Time{}
 	}
+	if known.IsZero() { // otherwise it was seen before, and that counts
+		*known = o.At
+	}
+	k.ByHand, k.Insisted = true, e.Overrides != ""
 	return e, nil
+}
+
+// confirmed reports whether a word on a DS would add nothing: it is so for good, or
+// it was said already. What was only seen may need it, if the parent falls silent.
+func (k *Key) confirmed(gone bool) bool {
+	if gone {
+		return k.state(DS) == Hidden || !k.DSGone.IsZero() && k.ByHand
+	}
+	return k.state(DS) == Omnipresent && !k.DSSeen.IsZero() || k.state(DS) == Rumoured && !k.DSSeen.IsZero() && k.ByHand
 }
 
 // unexpectedDS reports why what is said of a DS cannot be meant so.

@@ -80,6 +80,16 @@ func (o *Observation) count(id string) (has, lacks, unknown int) {
 	return has, lacks, unknown
 }
 
+// answered returns how many servers said what they have.
+func (o *Observation) answered() (n int) {
+	for _, s := range o.Servers {
+		if s.Err == "" {
+			n++
+		}
+	}
+	return n
+}
+
 // bare reports whether every server of the parent answered that there is no DS
 // at all.
 func (o *Observation) bare() bool {

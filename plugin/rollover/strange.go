@@ -12,12 +12,7 @@ type Strange struct {
 // observeStrange takes in whether there are such DS records.
 func (st *step) observeStrange(at time.Time) {
 	o, s := &st.f.Parent, &st.set.StrangeDS
-	answered := 0
-	for _, v := range o.Servers {
-		if v.Err == "" {
-			answered++
-		}
-	}
+	answered := o.answered()
 	switch {
 	case len(o.Unknown) > 0:
 		*s = Strange{Seen: true}
@@ -37,10 +32,12 @@ func (t timing) strangeGone() time.Time {
 	return t.s.StrangeDS.Gone.Add(t.p.ParentPropagation + t.ttlDS(t.p.RetireSafety) + t.p.RetireSafety)
 }
 
-// strangers reports whether the parent vouches for other keys and none of ours.
+// strangers reports whether the parent vouches for other keys and none of ours, by
+// the last look, or by what is remembered where nobody answered that.
 func (st *step) strangers() bool {
-	s := &st.set.StrangeDS
-	return !st.p.NoParent && s.Seen && s.Gone.IsZero() && !st.set.has(func(k *Key) bool {
+	s, o := &st.set.StrangeDS, &st.f.Parent
+	there := len(o.Unknown) > 0 || o.answered() == 0 && s.Seen && s.Gone.IsZero()
+	return there && !st.p.NoParent && !st.set.has(func(k *Key) bool {
 		has, _, _ := st.f.Parent.count(k.ID)
 		return has > 0 || !k.DSSeen.IsZero()
 	})

@@ -32,9 +32,14 @@ func TestStep_P5_OneWrongAnswerAndSilence(t *testing.T) {
 		{"goes, all are silent", goes, []Server{silent, silent}, false, false},
 		{"goes, all are silent, an operator said so", goes, []Server{silent, silent}, true, true},
 	} {
-		c.key.ByHand = c.byHand
 		s := ours(inService("ksk", policy.KSK), inService("zsk", policy.ZSK), c.key)
 		at := noon.Add(20 * day)
+		if c.byHand {
+			o := Order{At: at, Who: "alice", Why: "by telephone", Policy: odd(), Facts: Facts{Complete: noon, Parent: Observation{At: at, Zone: "org.", Servers: c.servers}}}
+			if e, err := s.ConfirmDS(o, "key", c.key.DSSeen.IsZero()); err != nil || e.Unchanged {
+				t.Errorf("%s: unchanged %t, %v", c.name, e.Unchanged, err)
+			}
+		}
 		plan := Step(at, odd(), Facts{Served: noon, Complete: noon, Parent: Observation{At: at, Zone: "org.", Servers: c.servers}}, s)
 		st := plan.KeySet.Key("key").Records[DS]
 		if got := st.State == st.Goal; got != c.settles {
@@ -84,6 +89,30 @@ func TestStep_InsecureWaitsForTheDSOfOtherKeys(t *testing.T) {
 		}
 		if c.signs && !told {
 			t.Errorf("%s: nobody is told what it waits for: %+v", c.name, plan.Reasons)
+		}
+	}
+}
+
+// One server of the parent that is dead for long does not keep the zone from
+// moving when the others have no DS of other keys any more.
+func TestStep_StrangersAreThoseOfTheLastAnswers(t *testing.T) {
+	bare, silent := Server{Name: "a"}, Server{Name: "b", Err: "no answer"}
+	for _, c := range []struct {
+		name    string
+		look    Observation
+		blocked bool
+	}{
+		{"there", Observation{Unknown: []uint16{11111}, Servers: []Server{bare, silent}}, true},
+		{"gone, where that is known", Observation{Servers: []Server{bare, silent}}, false},
+		{"nobody answers", Observation{Servers: []Server{silent, silent}}, true},
+		{"gone", Observation{Servers: []Server{bare, bare}}, false},
+	} {
+		s := ours(inService("ksk", policy.KSK).in(DS, Hidden, Omnipresent), inService("zsk", policy.ZSK))
+		s.StrangeDS = Strange{Seen: true}
+		c.look.At = noon
+		plan := Step(noon, odd(), Facts{Served: noon.Add(-time.Hour), Complete: noon.Add(-time.Hour), Parent: c.look}, s)
+		if asked := plan.KeySet.Key("ksk").state(DS).Shown(); asked == c.blocked {
+			t.Errorf("%s: the DS is %s", c.name, plan.KeySet.Key("ksk").state(DS))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -160,9 +161,15 @@ func (m mistake) mustBeSeen(t *testing.T, parent *registry, c *byBind, unbound, 
 		}
 	}
 	m.do(t, parent, c, k)
+	done := time.Now()
 	for _, w := range []*watcher{a.watcher, a.another} {
 		until(t, m.name, func() string {
 			if w.faulty() == 0 && w.through != m.lenient {
+				if time.Since(done) > 10*time.Second { // caches may have run out just then: once more, with the other ZSK
+					k.zsk, k.zsk2 = k.zsk2, k.zsk
+					m.do(t, parent, c, k)
+					done = time.Now()
+				}
 				return "no answer through " + w.through + " is wrong"
 			}
 			return ""
